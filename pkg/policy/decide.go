@@ -1,0 +1,53 @@
+package policy
+
+import "github.com/sendctl/sendctl/pkg/mail"
+
+// Decision is what one recipient's copy of one message must get, and what is proposed for it.
+type Decision struct {
+	Profile     string // the profile's name, NullProfile where none was chosen
+	Mode        Mode   // the effective mode: forced wherever a rule demands encryption
+	Pool        string // the IP pool that its sessions leave from
+	Requirement Requirement
+	Offer       Offer
+	Rules       []string // enabled rules that matched, in the order given
+	NearMisses  []NearMiss
+}
+
+// DefaultPool is the name of the pool that always exists.
+const DefaultPool = "default"
+
+// Sender is the profile chosen for a run: its name as shown and what applies. Under an unset
+// null profile the profile is nil and transport is unencrypted unless a rule demands more.
+type Sender struct {
+	Name    string
+	Profile *Profile
+}
+
+// For decides for one recipient: the sender's duties joined with those of every enabled rule
+// that matches. A rule only ever strengthens, and their order does not matter.
+func For(sender Sender, rules []Rule, facts Facts, recipient mail.Address) Decision {
+	d := Decision{Profile: sender.Name, Mode: ModeNone, Pool: DefaultPool}
+	if p := sender.Profile; p != nil {
+		d.Mode, d.Requirement, d.Offer = p.Mode, p.Requirement(), p.Offer()
+		if p.Pool != "" {
+			d.Pool = p.Pool
+		}
+	} else {
+		d.Requirement.Because = []Cause{{SourceProfile, NullProfile, "no profile is chosen and null_profile is not set: transport is unencrypted"}}
+	}
+	for i := range rules {
+		r := &rules[i]
+		if r.Enabled && r.Matches(facts, recipient) {
+			d.Rules = append(d.Rules, r.Name)
+			d.Requirement = Join(d.Requirement, r.Requirement())
+			continue
+		}
+		if why := r.whyNot(facts, recipient); why != "" {
+			d.NearMisses = append(d.NearMisses, NearMiss{r.Name, why})
+		}
+	}
+	if d.Requirement.Encrypt {
+		d.Mode = ModeForced
+	}
+	return d
+}
