@@ -1,0 +1,102 @@
+package delivery
+
+import (
+	"github.com/sendctl/sendctl/pkg/mail"
+	"github.com/sendctl/sendctl/pkg/policy"
+)
+
+// Conclude is the verdict over all that was tried for a recipient in one pass of the host
+// loop: bounced when every attempt was definitive, deferred while one was not. The attempt
+// that decided gives reason and reply: the first temporary one, else the first of all.
+// Where the requirement says that TLS failures defer, definitive ones of that category do.
+func Conclude(attempts []Attempt, req policy.Requirement) Outcome {
+	if len(attempts) == 0 {
+		return Outcome{Status: Deferred, Reason: policy.ConnectionLost, Code: 451, Enhanced: mail.Status{Class: 4, Subject: 4, Detail: 2},
+			Text: "nothing was tried before the run ended"}
+	}
+	decider, final := attempts[0], true
+	for _, a := range attempts {
+		if !isFinal(a, req) {
+			decider, final = a, false
+			break
+		}
+	}
+	return conclusion(decider, final, attempts)
+}
+
+func isFinal(a Attempt, req policy.Requirement) bool {
+	if a.Reason.Category() == policy.CategoryTLS && req.OnFailure == policy.FailureDefer {
+		return false
+	}
+	return a.Definitive
+}
+
+// Expire turns what was deferred for longer than is allowed into a bounce: a TLS reason keeps
+// its name and gets its final code, every other becomes expired with the last reason in the attempts.
+func Expire(o Outcome) Outcome {
+	if o.Reason.Category() != policy.CategoryTLS {
+		o.Text = "it could not be delivered in the time allowed; last: " + o.Text
+		o.Reason = policy.Expired
+	}
+	o.Status = Bounced
+	o.Code, o.Enhanced = Code(o.Reason, true)
+	return o
+}
+
+func conclusion(decider Attempt, final bool, all []Attempt) Outcome {
+	o := Outcome{Status: Deferred, Reason: decider.Reason, Reply: decider.Reply, Text: decider.Text, Attempts: all}
+	if final {
+		o.Status = Bounced
+	}
+	o.Code, o.Enhanced = Code(decider.Reason, final)
+	if serverDecided(decider.Reason) && !decider.Reply.IsZero() {
+		o.Code, o.Enhanced = decider.Reply.Code, decider.Reply.Status
+	}
+	return o
+}
+
+// serverDecided reports whether a reason's codes are the server's own.
+func serverDecided(r policy.Reason) bool {
+	return r == policy.RecipientRejected || r.Category() == policy.CategoryServer
+}
+
+// Code gives reply code and enhanced status of our own verdicts (SPEC §3, the table of reasons).
+func Code(r policy.Reason, final bool) (int, mail.Status) {
+	class, code := 4, 451
+	if final {
+		class, code = 5, 550
+	}
+	status := func(subject, detail int) mail.Status { return mail.Status{Class: class, Subject: subject, Detail: detail} }
+	switch r {
+	case policy.StartTLSNotSupported, policy.StartTLSRefused:
+		if final {
+			return 550, status(7, 10)
+		}
+		return 454, status(7, 4)
+	case policy.RequireTLSNotSupported:
+		return 550, mail.Status{Class: 5, Subject: 7, Detail: 30}
+	case policy.NullMX:
+		return 556, mail.Status{Class: 5, Subject: 1, Detail: 10}
+	case policy.MessageTooLarge:
+		return 552, status(3, 4)
+	case policy.Cancelled, "":
+		return 0, mail.Status{}
+	}
+	if r.Category() == policy.CategoryTLS {
+		if final {
+			return 550, status(7, 5)
+		}
+		return 454, status(7, 5)
+	}
+	d := ownStatus[r]
+	return code, status(d[0], d[1])
+}
+
+// ownStatus is subject and detail of the reasons whose code is 550 when final and 451 while deferred.
+var ownStatus = map[policy.Reason][2]int{
+	policy.NoSuchDomain: {1, 2}, policy.NoMailHost: {4, 4}, policy.MailLoop: {4, 6},
+	policy.RecipientRejected: {1, 1},
+	policy.DNSFailure:        {4, 3},
+	policy.ConnectFailed:     {4, 1}, policy.ConnectTimeout: {4, 1}, policy.ConnectionLost: {4, 2}, policy.ProtocolError: {5, 0},
+	policy.EightBitNotSupported: {6, 3}, policy.SMTPUTF8NotSupported: {6, 7}, policy.Expired: {4, 7},
+}
