@@ -1,0 +1,99 @@
+// Package cmd is sendctl's command line: one file per command, and the one switch from errors to exit status.
+package cmd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// surroundings is what a command gets from its process: everything that tests replace.
+type surroundings struct {
+	args           []string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+	uid            int
+}
+
+// app is one call of the command line: its surroundings and the global flags.
+type app struct {
+	surroundings
+	flags struct {
+		config, state, output   string
+		noColor, quiet, verbose bool
+		trace                   string
+	}
+}
+
+// Main runs the command line of this process and returns its exit status.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	return run(ctx, surroundings{
+		args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		getenv: os.Getenv, uid: os.Getuid(),
+	})
+}
+
+func run(ctx context.Context, s surroundings) int {
+	a := &app{surroundings: s}
+	root := a.root()
+	root.SetArgs(s.args)
+	root.SetIn(s.stdin)
+	root.SetOut(s.stdout)
+	root.SetErr(s.stderr)
+	err := root.ExecuteContext(ctx)
+	a.report(err)
+	return statusOf(err)
+}
+
+// report tells of an error, unless the output has already told the story.
+func (a *app) report(err error) {
+	var o outcome
+	if err == nil || errors.As(err, &o) {
+		return
+	}
+	a.out().Error(statusOf(err), err.Error(), hintOf(err))
+}
+
+const exitStatusHelp = `
+EXIT STATUS
+  0 every recipient delivered · 64 usage · 65 a message was refused as invalid · 66 no input
+  69 a recipient bounced · 70 a bug · 74 the state directory cannot be written · 75 some are deferred
+  78 the configuration is invalid, nothing was sent · 130 interrupted at a safe point`
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sendctl",
+		Short: "Send mail over the TLS that its sender's policy demands",
+		Long: `sendctl sends batches of .eml files straight to the recipients' mail hosts. A sender profile
+says which TLS a message must get; a recipient whose server cannot give it gets no mail,
+and the table, the bounce and the exit status say so.` + "\n" + exitStatusHelp,
+		Example: `  sendctl send --profile hipaa batch/
+  sendctl send --sandbox --profile hipaa examples/batch
+  sendctl profile list
+  sendctl explain --profile newsletter someone@example.com`,
+		SilenceUsage: true, SilenceErrors: true,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	f := root.PersistentFlags()
+	f.StringVar(&a.flags.config, "config", "", "configuration `directory` (default $SENDCTL_CONFIG, ~/.config/sendctl, /etc/sendctl)")
+	f.StringVar(&a.flags.state, "state", "", "state `directory` (default $SENDCTL_STATE, /var/lib/sendctl or ~/.local/state/sendctl)")
+	f.StringVarP(&a.flags.output, "output", "o", "table", "output `format`: table, json, jsonl or csv")
+	f.BoolVar(&a.flags.noColor, "no-color", false, "no colour, whatever the terminal")
+	f.BoolVarP(&a.flags.quiet, "quiet", "q", false, "nothing on success, only failures otherwise")
+	f.BoolVarP(&a.flags.verbose, "verbose", "v", false, "say more, such as every attempt")
+	f.StringVar(&a.flags.trace, "trace", "", "write the SMTP dialogues, without message content, to `file`")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usagef("see "+c.CommandPath()+" --help", "%w", err)
+	})
+	root.AddCommand(a.commands()...)
+	return root
+}
