@@ -11,9 +11,10 @@ import (
 // Finding is what verifying a certificate chain against one set of roots came to: OK, or
 // what is at fault. The zero value is a certificate that nobody verified, which never counts as OK.
 type Finding struct {
-	OK     bool
-	Reason Reason
-	Text   string
+	OK      bool
+	Reason  Reason
+	Passing bool // waiting may cure it: a certificate that is not valid yet
+	Text    string
 }
 
 // PeerCertificate is the facts of the certificate that the server presented, and what each
@@ -80,8 +81,9 @@ func (f Finding) named() Finding {
 
 // Verdict is what Judge comes to. The zero value is a satisfied requirement.
 type Verdict struct {
-	Reason Reason
-	Text   string
+	Reason  Reason
+	Passing bool // waiting may cure it
+	Text    string
 }
 
 // Satisfied reports whether every duty is met.
@@ -94,18 +96,18 @@ func Judge(req Requirement, got Protection) Verdict {
 		return Verdict{}
 	}
 	if !got.Encrypted {
-		return Verdict{StartTLSNotSupported, "the session is not encrypted"}
+		return Verdict{Reason: StartTLSNotSupported, Text: "the session is not encrypted"}
 	}
 	if v := req.Versions(); !v.Has(got.Version) {
-		return Verdict{TLSVersionMismatch, fmt.Sprintf("the server chose %s, allowed is %s", got.Version, v)}
+		return Verdict{Reason: TLSVersionMismatch, Text: fmt.Sprintf("the server chose %s, allowed is %s", got.Version, v)}
 	}
 	if s := req.Suites(); !s.Has(got.Suite) {
-		return Verdict{TLSCipherMismatch, fmt.Sprintf("the server chose %s, allowed for %s is %s",
+		return Verdict{Reason: TLSCipherMismatch, Text: fmt.Sprintf("the server chose %s, allowed for %s is %s",
 			got.Suite, got.Version, strings.Join(ofFamily(s, got.Version).Names(), ", "))}
 	}
 	if req.Certificate() != CertificateNone {
 		if f := got.finding(req); !f.OK {
-			return Verdict{f.Reason, f.Text}
+			return Verdict{f.Reason, f.Passing, f.Text}
 		}
 	}
 	return Verdict{}

@@ -137,7 +137,7 @@ func (r Requirement) Conflict() Verdict {
 	if r.BarredVersions != tlsnames.AllVersions {
 		reason, what = TLSCipherMismatch, "cipher suite"
 	}
-	return Verdict{reason, "no " + what + " is left that all allow: " + r.Causes()}
+	return Verdict{Reason: reason, Text: "no " + what + " is left that all allow: " + r.Causes()}
 }
 
 // Causes joins the causes' texts for a sentence.
