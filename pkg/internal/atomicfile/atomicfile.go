@@ -111,7 +111,7 @@ func syncDir(dir string) error {
 	if err != nil {
 		return fmt.Errorf("making a change in %s durable: %w", dir, err)
 	}
-	if err := errors.Join(sync(d), d.Close()); err != nil {
+	if err := errors.Join(flush(d), d.Close()); err != nil {
 		return fmt.Errorf("making a change in %s durable: %w", dir, err)
 	}
 	return nil

@@ -5,10 +5,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
-
-	gosync "sync"
 )
 
 func read(t *testing.T, path string) string {
@@ -62,15 +61,15 @@ func TestReplaceKeepsMode(t *testing.T) {
 func TestReplaceFollowsLinkAndRefusesOthers(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	real, link := filepath.Join(dir, "real"), filepath.Join(dir, "link")
-	if err := errors.Join(os.WriteFile(real, []byte("one"), 0o600), os.Symlink(real, link), os.Mkdir(filepath.Join(dir, "d"), 0o755)); err != nil {
+	target, link := filepath.Join(dir, "real"), filepath.Join(dir, "link")
+	if err := errors.Join(os.WriteFile(target, []byte("one"), 0o600), os.Symlink(target, link), os.Mkdir(filepath.Join(dir, "d"), 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	if err := Replace(link, []byte("two"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 || read(t, real) != "two" {
-		t.Errorf("the link became %v, its target %q", info.Mode(), read(t, real))
+	if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 || read(t, target) != "two" {
+		t.Errorf("the link became %v, its target %q", info.Mode(), read(t, target))
 	}
 	if err := Replace(filepath.Join(dir, "d"), []byte("x"), 0o644); err == nil {
 		t.Error("a directory was replaced")
@@ -86,7 +85,7 @@ func TestCreateOnlyOnce(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a.toml")
 	var made atomic.Int32
-	var wg gosync.WaitGroup
+	var wg sync.WaitGroup
 	for range 16 {
 		wg.Go(func() {
 			err := Create(path, []byte("whole"), 0o644)

@@ -10,5 +10,5 @@ import (
 // keepOwner has nothing to do where files have no numeric owner.
 func keepOwner(string, fs.FileInfo) {}
 
-// sync has nothing to do: a directory cannot be flushed here, and moves are journalled.
-func sync(*os.File) error { return nil }
+// flush has nothing to do: a directory cannot be flushed here, and moves are journalled.
+func flush(*os.File) error { return nil }

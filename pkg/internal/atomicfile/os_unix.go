@@ -16,4 +16,4 @@ func keepOwner(temp string, old fs.FileInfo) {
 	}
 }
 
-func sync(d *os.File) error { return d.Sync() }
+func flush(d *os.File) error { return d.Sync() }
