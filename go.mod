@@ -1,6 +1,8 @@
 module github.com/sendctl/sendctl
 
-go 1.26
+go 1.26.0
+
+require github.com/miekg/dns v1.1.73
 
 require (
 	github.com/BurntSushi/toml v1.6.0 // indirect
@@ -22,7 +24,6 @@ require (
 	github.com/mattn/go-colorable v0.1.14 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/mattn/go-runewidth v0.0.19 // indirect
-	github.com/miekg/dns v1.1.73 // indirect
 	github.com/muesli/termenv v0.16.0 // indirect
 	github.com/ncruces/go-strftime v1.0.0 // indirect
 	github.com/olekukonko/cat v0.0.0-20250911104152-50322a0618f6 // indirect

@@ -1,0 +1,154 @@
+// Package courier finds, for a recipient domain and a requirement, a mail host with a session that satisfies it, or says why every host fell short.
+//
+// A Walk is one pass of the host loop: its Next gives one usable link after the other, best
+// host first, and its Attempts tell what went wrong with those that gave none. MX and address
+// lookups, the choice of the source address, the ClientHello retries and the ladder from TLS
+// to cleartext that an opportunistic offer allows all happen here, the same for sending and
+// for probing.
+package courier
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/sendctl/sendctl/pkg/policy"
+	"github.com/sendctl/sendctl/pkg/route"
+	"github.com/sendctl/sendctl/pkg/smtp"
+	"github.com/sendctl/sendctl/pkg/tlsauth"
+)
+
+// Resolver is the part of *route.Resolver that a courier needs.
+type Resolver interface {
+	Lookup(ctx context.Context, domain string) (route.Route, error)
+	Addresses(ctx context.Context, host string) (route.Addresses, error)
+}
+
+// Dial opens a TCP connection from source (the zero Addr: whatever the system chooses) to target.
+type Dial func(ctx context.Context, source netip.Addr, target netip.AddrPort) (net.Conn, error)
+
+// NetDial is the Dial of the real network.
+func NetDial(ctx context.Context, source netip.Addr, target netip.AddrPort) (net.Conn, error) {
+	var d net.Dialer
+	if source.IsValid() {
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
+	}
+	return d.DialContext(ctx, "tcp", target.String())
+}
+
+// Source is one address of an IP pool, with the name that EHLO says from there.
+type Source struct {
+	Address netip.Addr
+	EHLO    string
+}
+
+// Config is everything that a courier is made of.
+type Config struct {
+	Resolver Resolver
+	Dial     Dial
+	Port     uint16
+	Session  smtp.Options
+	// Hostname is what EHLO says from a pool without sources.
+	Hostname string
+	// Pools maps a pool's name to its sources; a pool without sources, or one that is not
+	// named here, leaves from whatever address the system chooses.
+	Pools        map[string][]Source
+	PublicRoots  *x509.CertPool
+	AllowPrivate bool          // MX hosts at loopback, private and similar addresses
+	Pass         time.Duration // one pass of the host loop until a session is usable; 0 for no bound
+	// Shuffle orders equals; nil leaves them in the order given.
+	Shuffle func(n int, swap func(i, j int))
+}
+
+// Courier makes walks. It is safe for concurrent use and keeps what it learnt about hosts
+// for its own lifetime.
+type Courier struct {
+	cfg Config
+
+	mu      sync.Mutex
+	next    map[string]int            // per pool and family, for the round robin over its sources
+	hellos  map[string]smtp.Hello     // the hello that an address of a host needs
+	roots   map[string]*x509.CertPool // user-supplied roots by policy.Roots.ID
+	clients map[string]*tls.Certificate
+}
+
+// New makes a courier.
+func New(cfg Config) *Courier {
+	return &Courier{
+		cfg: cfg, next: map[string]int{}, hellos: map[string]smtp.Hello{},
+		roots: map[string]*x509.CertPool{}, clients: map[string]*tls.Certificate{},
+	}
+}
+
+// Destination is where a message goes and under which policy.
+type Destination struct {
+	Domain      string // the recipient domain
+	Requirement policy.Requirement
+	Offer       policy.Offer
+	Pool        string
+}
+
+// Key identifies destinations that may share sessions: the same domain, duties, offer and pool.
+func (d Destination) Key() string {
+	sum := sha256.Sum256([]byte(d.Requirement.Key() + d.Offer.Key()))
+	return d.Domain + "|" + d.Pool + "|" + hex.EncodeToString(sum[:])
+}
+
+// security is what sessions to the destination propose and verify.
+func (c *Courier) security(d Destination) (smtp.Security, error) {
+	offer := policy.Propose(d.Requirement, d.Offer)
+	sec := smtp.Security{Offer: offer, Roots: tlsauth.Roots{Public: c.cfg.PublicRoots}}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range d.Requirement.Roots {
+		pool, ok := c.roots[r.ID]
+		if !ok {
+			var err error
+			if pool, err = tlsauth.ParseRoots(r.PEM); err != nil {
+				return sec, fmt.Errorf("reading the roots of %s: %w", r.Name, err)
+			}
+			c.roots[r.ID] = pool
+		}
+		if sec.Roots.Custom == nil {
+			sec.Roots.Custom = map[string]*x509.CertPool{}
+		}
+		sec.Roots.Custom[r.ID] = pool
+	}
+	if offer.Client == nil {
+		return sec, nil
+	}
+	cert, ok := c.clients[offer.Client.ID]
+	if !ok {
+		pair, err := tls.X509KeyPair(offer.Client.Cert, offer.Client.Key)
+		if err != nil {
+			return sec, fmt.Errorf("reading the client certificate: %w", err)
+		}
+		cert = &pair
+		c.clients[offer.Client.ID] = cert
+	}
+	sec.Client = cert
+	return sec, nil
+}
+
+// helloFor is the hello that an address was seen to need.
+func (c *Courier) helloFor(t target) smtp.Hello {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hellos[t.key()]
+}
+
+func (c *Courier) rememberHello(t target, h smtp.Hello) {
+	const most = 10_000
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.hellos) < most {
+		c.hellos[t.key()] = h
+	}
+}

@@ -1,0 +1,146 @@
+package smtp
+
+import (
+	"github.com/sendctl/sendctl/pkg/delivery"
+	"github.com/sendctl/sendctl/pkg/mail"
+	"github.com/sendctl/sendctl/pkg/policy"
+)
+
+// Mailer is a session over which mail may flow: only Admit makes one, and only when what the
+// session got satisfies the requirement. Every transaction on it carries messages that
+// require no more than that.
+type Mailer struct {
+	s *Session
+	// uses counts transactions, so that a failure of a session that had served before can be
+	// told from one of a fresh session.
+	uses int
+	// unsure is set once the server answered out of step: no more groups of commands to it.
+	unsure bool
+}
+
+// Admit judges the session against a requirement (policy.Judge). Where it is satisfied the
+// session becomes a Mailer; where not, the session is ended politely and nothing was said
+// that the requirement protects: neither envelope nor content.
+func (s *Session) Admit(req policy.Requirement) (*Mailer, *Failure) {
+	v := policy.Judge(req, s.protection)
+	if v.Satisfied() {
+		return &Mailer{s: s}, nil
+	}
+	f := &Failure{
+		Stage: delivery.StagePolicy, Reason: v.Reason, Definitive: !v.Passing,
+		Text: s.peer.String() + ": " + v.Text, TLSVersion: s.version(),
+	}
+	// RFC 8446 §B.4 has one namespace of suites for all: a peer that chose a forbidden one of
+	// TLS 1.3 may still choose an allowed one of TLS 1.2.
+	if v.Reason == policy.TLSCipherMismatch && s.protection.Version.String() == "TLSv1.3" {
+		f.Retry = RetryTLS12
+	}
+	s.Quit()
+	return nil, f
+}
+
+// Protection is what the session got.
+func (m *Mailer) Protection() policy.Protection { return m.s.protection }
+
+// Peer is the host at the other end.
+func (m *Mailer) Peer() Peer { return m.s.peer }
+
+// Uses is how many transactions ran on this session.
+func (m *Mailer) Uses() int { return m.uses }
+
+// Usable reports whether another transaction may be tried.
+func (m *Mailer) Usable() bool { return !m.s.dead }
+
+// Quit ends the session politely.
+func (m *Mailer) Quit() { m.s.Quit() }
+
+// Close ends the session without a word.
+func (m *Mailer) Close() { m.s.Close() }
+
+// Ready reports whether a session that was idle can still be used: the server has neither
+// closed it nor said something unasked, such as a 421 before it closes.
+func (m *Mailer) Ready() bool {
+	if m.s.dead {
+		return false
+	}
+	if m.s.in.Buffered() > 0 || pending(m.s.raw) {
+		m.s.Quit()
+		return false
+	}
+	return true
+}
+
+// fail gives every recipient without an answer the same failure.
+func fail(answers []Answer, f *Failure) {
+	for i := range answers {
+		if answers[i].Failure == nil && answers[i].Reply.IsZero() {
+			answers[i].Failure = f
+		}
+	}
+}
+
+// limits says which recipients cannot be served at all by what the server announced.
+func (m *Mailer) limits(tx *Transaction) (own []Answer, utf8 bool) {
+	own = make([]Answer, len(tx.Recipients))
+	s := m.s
+	local := func(reason policy.Reason, text string) *Failure {
+		return &Failure{Stage: delivery.StageMAIL, Reason: reason, Definitive: true, TLSVersion: s.version(), Text: s.peer.String() + " " + text}
+	}
+	if limit := s.sizeLimit(); limit > 0 && tx.Content.Size() > limit {
+		// RFC 1870 §6.1: a message that is too large is not even begun.
+		f := local(policy.MessageTooLarge, "takes messages of up to "+octets(limit)+", this one has "+octets(tx.Content.Size()))
+		fail(own, f)
+		return own, false
+	}
+	if tx.EightBit && !s.Offers("8BITMIME") {
+		fail(own, local(policy.EightBitNotSupported, "takes no 8-bit content (no 8BITMIME), and messages are sent unaltered"))
+		return own, false
+	}
+	utf8 = tx.UTF8 || tx.From.NeedsSMTPUTF8()
+	no := local(policy.SMTPUTF8NotSupported, "takes no addresses or header fields in UTF-8 (no SMTPUTF8)")
+	for i, rcpt := range tx.Recipients {
+		needs := utf8 || rcpt.NeedsSMTPUTF8()
+		switch {
+		case needs && !s.Offers("SMTPUTF8"):
+			own[i].Failure = no
+		case needs:
+			utf8 = true
+		}
+	}
+	return own, utf8
+}
+
+// recipientOf is what RCPT says of one recipient (RFC 5321 §4.1.1.3, RFC 3461 §4.1).
+func (m *Mailer) recipientOf(tx *Transaction, rcpt mail.Address) string {
+	cmd := "RCPT TO:<" + rcpt.String() + ">"
+	if m.s.Offers("DSN") {
+		if tx.From.IsNull() {
+			return cmd + " NOTIFY=NEVER" // nobody could be told
+		}
+		return cmd + " NOTIFY=FAILURE"
+	}
+	return cmd
+}
+
+// sender is what MAIL says (RFC 5321 §4.1.1.2 and the extensions' own parameters).
+func (m *Mailer) sender(tx *Transaction, utf8 bool) string {
+	s := m.s
+	cmd := "MAIL FROM:<" + tx.From.String() + ">"
+	if s.Offers("SIZE") {
+		cmd += " SIZE=" + decimal(tx.Content.Size())
+	}
+	if (tx.EightBit || utf8) && s.Offers("8BITMIME") {
+		cmd += " BODY=8BITMIME"
+	}
+	if utf8 {
+		cmd += " SMTPUTF8"
+	}
+	if s.Offers("DSN") {
+		// RFC 3461 §4.3: without RET a server may return the whole message, perhaps in clear.
+		cmd += " RET=HDRS"
+		if tx.EnvelopeID != "" {
+			cmd += " ENVID=" + xtext(tx.EnvelopeID)
+		}
+	}
+	return cmd
+}

@@ -1,0 +1,387 @@
+package smtp
+
+import (
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/sendctl/sendctl/pkg/delivery"
+	"github.com/sendctl/sendctl/pkg/mail"
+)
+
+// Content is a message as it goes on the wire: CRLF line ends, not dot-stuffed.
+type Content interface {
+	io.WriterTo
+	// Size is the exact number of octets that WriteTo writes.
+	Size() int64
+}
+
+// Transaction is one MAIL, its RCPTs and the content.
+type Transaction struct {
+	From       mail.Address
+	Recipients []mail.Address // at least one
+	Content    Content
+	EightBit   bool   // needs 8BITMIME
+	UTF8       bool   // the header needs SMTPUTF8
+	EnvelopeID string // ENVID where DSN is offered; "" for none
+}
+
+// Answer is what one recipient of a transaction got: the reply that decided, or the failure
+// because of which none came.
+type Answer struct {
+	Stage   delivery.Stage
+	Reply   mail.Reply
+	Failure *Failure
+	// Doubt: the whole message was sent and its acknowledgement did not come. The server may
+	// or may not have taken it.
+	Doubt bool
+}
+
+// Delivered reports that the server took responsibility for the message (RFC 5321 §4.2.5).
+func (a Answer) Delivered() bool {
+	return a.Failure == nil && !a.Doubt && a.Stage == delivery.StageFinal && a.Reply.Positive()
+}
+
+// Send runs one transaction and gives an answer for each recipient, in order. Afterwards
+// Usable says whether the session can serve another one.
+func (m *Mailer) Send(tx *Transaction) []Answer {
+	answers, utf8 := m.limits(tx)
+	var asked []int // the recipients that are put to the server
+	for i := range answers {
+		if answers[i].Failure == nil {
+			asked = append(asked, i)
+		}
+	}
+	if len(asked) == 0 {
+		return answers
+	}
+	m.uses++
+	t := &talk{m: m, s: m.s, tx: tx, answers: answers, asked: asked}
+	t.run(m.sender(tx, utf8))
+	return answers
+}
+
+// talk is the state of one transaction.
+type talk struct {
+	m        *Mailer
+	s        *Session
+	tx       *Transaction
+	answers  []Answer
+	asked    []int
+	accepted []int
+}
+
+// run takes the transaction through its stages. With PIPELINING, MAIL, all RCPTs and DATA
+// leave in one group (RFC 2920 §3.1); else one command at a time.
+func (t *talk) run(mailCmd string) {
+	s, group := t.s, t.m.s.opts.Pipelining && t.s.Offers("PIPELINING") && !t.m.unsure
+	if group {
+		s.say(mailCmd)
+		for _, i := range t.asked {
+			s.say(t.m.recipientOf(t.tx, t.tx.Recipients[i]))
+		}
+		s.say("DATA")
+		if err := s.flush(s.opts.Timeouts.Command); err != nil {
+			t.lost(delivery.StageMAIL, s.lastWords(err))
+			return
+		}
+	}
+	if !t.mail(group, mailCmd) || !t.recipients(group) {
+		return
+	}
+	if t.data(group) {
+		t.content()
+	}
+}
+
+// exchange asks a command, or only reads the reply where it left with the group.
+func (t *talk) exchange(group bool, cmd string) (mail.Reply, error) {
+	if group {
+		return t.s.readReply(t.s.opts.Timeouts.Command)
+	}
+	return t.s.ask(cmd)
+}
+
+func (t *talk) mail(group bool, cmd string) bool {
+	reply, err := t.exchange(group, cmd)
+	if err != nil {
+		t.lost(delivery.StageMAIL, err)
+		return false
+	}
+	if reply.Positive() {
+		return true
+	}
+	for _, i := range t.asked {
+		t.answers[i] = Answer{Stage: delivery.StageMAIL, Reply: reply}
+	}
+	if reply.Intermediate() {
+		t.outOfStep(delivery.StageMAIL, reply)
+		return false
+	}
+	if group {
+		t.drain(len(t.asked), reply.Code == 421)
+		return false
+	}
+	t.reset(reply.Code == 421)
+	return false
+}
+
+// recipients reads what each RCPT got; true when at least one was accepted.
+func (t *talk) recipients(group bool) bool {
+	closing := false
+	for _, i := range t.asked {
+		reply, err := t.exchange(group, t.m.recipientOf(t.tx, t.tx.Recipients[i]))
+		if err != nil {
+			t.lost(delivery.StageRCPT, err)
+			return false
+		}
+		switch {
+		case reply.Intermediate():
+			t.outOfStep(delivery.StageRCPT, reply)
+			return false
+		case reply.Positive():
+			t.accepted = append(t.accepted, i)
+		default:
+			t.answers[i] = Answer{Stage: delivery.StageRCPT, Reply: reply}
+			closing = reply.Code == 421
+		}
+		if closing {
+			fail(t.answers, t.s.refused(delivery.StageRCPT, reply))
+			t.s.Quit()
+			return false
+		}
+	}
+	if len(t.accepted) > 0 {
+		return true
+	}
+	if group {
+		t.drain(0, false)
+	} else {
+		t.reset(false)
+	}
+	return false
+}
+
+// data reads the answer to DATA; true when the content may follow.
+func (t *talk) data(group bool) bool {
+	if !group {
+		t.s.say("DATA")
+		if err := t.s.flush(t.s.opts.Timeouts.Command); err != nil {
+			t.lost(delivery.StageDATA, t.s.lastWords(err))
+			return false
+		}
+	}
+	reply, err := t.s.readReply(t.s.opts.Timeouts.DataStart)
+	switch {
+	case err != nil:
+		t.lost(delivery.StageDATA, err)
+		return false
+	case reply.Positive(), reply.Intermediate() && reply.Code != 354, reply.Code == 354 && t.s.in.Buffered() > 0:
+		t.outOfStep(delivery.StageDATA, reply)
+		return false
+	case reply.Code != 354:
+		t.answerAccepted(Answer{Stage: delivery.StageDATA, Reply: reply})
+		t.reset(reply.Code == 421)
+		return false
+	}
+	return true
+}
+
+// content sends message and final dot, and reads what became of it.
+func (t *talk) content() {
+	s := t.s
+	if pending(s.raw) && s.hasWords() {
+		// An answer to content that was not sent yet: the server is out of step.
+		t.outOfStep(delivery.StageContent, mail.Reply{})
+		return
+	}
+	blocks := &blockWriter{s: s}
+	dots := mail.NewDotWriter(blocks)
+	_, err := t.tx.Content.WriteTo(dots)
+	if err != nil {
+		t.abandoned(blocks, err)
+		return
+	}
+	if blocks.sent && pending(s.raw) && s.hasWords() {
+		t.early()
+		return
+	}
+	if err := dots.Close(); err != nil {
+		t.abandoned(blocks, err)
+		return
+	}
+	if err := s.flush(s.opts.Timeouts.DataBlock); err != nil {
+		// The kernel may have sent part of it, the dot included.
+		t.doubt(s.lastWords(err))
+		return
+	}
+	reply, err := s.readReply(s.opts.Timeouts.DataDone)
+	switch {
+	case err != nil:
+		t.doubt(err)
+	case reply.Intermediate():
+		t.outOfStep(delivery.StageFinal, reply)
+	default:
+		t.answerAccepted(Answer{Stage: delivery.StageFinal, Reply: reply})
+		if reply.Code == 421 {
+			s.Quit()
+		}
+	}
+}
+
+// early reads what the server said before the content was complete.
+func (t *talk) early() {
+	reply, err := t.s.readReply(t.s.opts.Timeouts.Command)
+	switch {
+	case err != nil:
+		t.lost(delivery.StageContent, err)
+	case reply.Transient() || reply.Permanent():
+		// Refused in mid content; the connection is of no more use, since the dot was not sent.
+		t.answerAccepted(Answer{Stage: delivery.StageFinal, Reply: reply})
+		t.s.Close()
+	default:
+		t.outOfStep(delivery.StageContent, reply)
+	}
+}
+
+// abandoned ends a transaction whose content stopped in the middle: the final dot was not
+// sent, so the server must not take what it got (RFC 5321 §4.1.1.4).
+func (t *talk) abandoned(blocks *blockWriter, err error) {
+	if blocks.err != nil {
+		t.lost(delivery.StageContent, t.s.lastWords(blocks.err))
+		return
+	}
+	f := t.s.broken(delivery.StageContent, err)
+	f.Text = "the message could not be read while it was being sent: " + mail.Clean(err.Error())
+	f.Err = &ContentError{err}
+	t.s.Close()
+	fail(t.answers, f)
+}
+
+// ContentError means that the message itself could not be read, which is no fault of the server.
+type ContentError struct{ Err error }
+
+func (e *ContentError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *ContentError) Unwrap() error { return e.Err }
+
+func (t *talk) doubt(err error) {
+	f := t.s.broken(delivery.StageFinal, err)
+	var said *saidBeforeClosing
+	if errors.As(err, &said) {
+		t.answerAccepted(Answer{Stage: delivery.StageFinal, Reply: said.reply})
+		t.s.Close()
+		return
+	}
+	t.s.Close()
+	t.answerAccepted(Answer{Stage: delivery.StageFinal, Failure: f, Doubt: true})
+}
+
+func (t *talk) answerAccepted(a Answer) {
+	for _, i := range t.accepted {
+		t.answers[i] = a
+	}
+}
+
+// lost ends the session; recipients that were answered keep their answers: a server that
+// refuses and closes at once has still refused (S26).
+func (t *talk) lost(stage delivery.Stage, err error) {
+	f := t.s.lost(stage, err)
+	fail(t.answers, f)
+}
+
+// outOfStep ends a session whose replies no longer belong to our commands.
+func (t *talk) outOfStep(stage delivery.Stage, reply mail.Reply) {
+	f := t.s.broken(stage, &protocolError{"an answer out of step: " + reply.String(), reply})
+	t.s.Close()
+	for _, i := range t.asked {
+		if a := t.answers[i]; a.Reply.IsZero() || a.Reply.Intermediate() {
+			t.answers[i] = Answer{Stage: stage, Failure: f}
+		}
+	}
+}
+
+// drain reads the replies to what had left in the group although its MAIL or all its RCPTs
+// were refused: n to RCPT, then DATA's. A 354 is answered by a lone dot, which sends nothing
+// (RFC 2920 §3.1); whatever the server makes of it changes no recipient's answer.
+func (t *talk) drain(n int, closing bool) {
+	if closing {
+		t.s.Quit()
+		return
+	}
+	for range n {
+		if _, err := t.s.readReply(t.s.opts.Timeouts.Command); err != nil {
+			t.s.Close()
+			return
+		}
+	}
+	reply, err := t.s.readReply(t.s.opts.Timeouts.DataStart)
+	if err != nil {
+		t.s.Close()
+		return
+	}
+	if reply.Code == 354 {
+		if reply, err = t.s.ask("."); err != nil || reply.Positive() {
+			// Positive: it took an empty message for nobody. Either way the session is odd.
+			t.s.Quit()
+			return
+		}
+	}
+	t.reset(reply.Code == 421)
+}
+
+// reset clears the transaction for the next one (RFC 5321 §4.1.1.5); a session that does not
+// take it is dropped.
+func (t *talk) reset(closing bool) {
+	if closing {
+		t.s.Quit()
+		return
+	}
+	if reply, err := t.s.ask("RSET"); err != nil || !reply.Positive() {
+		t.s.Quit()
+	}
+}
+
+// blockWriter writes content through the session's buffer with a deadline for each block.
+type blockWriter struct {
+	s    *Session
+	sent bool  // something has left already
+	err  error // what went wrong on the wire, as opposed to in the source
+}
+
+func (b *blockWriter) Write(p []byte) (int, error) {
+	if len(p) <= b.s.out.Available() {
+		return b.s.out.Write(p)
+	}
+	b.sent = true
+	if err := b.s.conn.SetWriteDeadline(b.s.deadline(b.s.opts.Timeouts.DataBlock)); err != nil {
+		b.err = err
+		return 0, err
+	}
+	n, err := b.s.out.Write(p)
+	b.err = err
+	return n, err
+}
+
+func decimal(n int64) string { return strconv.FormatInt(n, 10) }
+
+func octets(n int64) string { return decimal(n) + " octets" }
+
+// xtext encodes a parameter value (RFC 3461 §4).
+func xtext(s string) string {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		if c < '!' || c > '~' || c == '+' || c == '=' {
+			b.WriteByte('+')
+			b.WriteByte(hex[c>>4])
+			b.WriteByte(hex[c&15])
+			continue
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}

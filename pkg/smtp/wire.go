@@ -1,0 +1,131 @@
+package smtp
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/sendctl/sendctl/pkg/mail"
+)
+
+// Limits against hostile servers (SPEC §4).
+const (
+	maxLine       = 4 << 10
+	maxReply      = 64 << 10
+	maxReplyLines = 128
+)
+
+// protocolError means that what came is no SMTP reply, or none that may come here.
+type protocolError struct {
+	what  string
+	reply mail.Reply
+}
+
+func (e *protocolError) Error() string { return e.what }
+
+func malformed(format string, args ...any) error {
+	return &protocolError{what: fmt.Sprintf(format, args...)}
+}
+
+// readReply reads one whole reply, within a deadline for all of it.
+func (s *Session) readReply(timeout time.Duration) (mail.Reply, error) {
+	if err := s.conn.SetReadDeadline(s.deadline(timeout)); err != nil {
+		return mail.Reply{}, err
+	}
+	var reply mail.Reply
+	total := 0
+	for n := 1; ; n++ {
+		raw, err := s.readLine()
+		if err != nil {
+			return mail.Reply{}, err
+		}
+		total += len(raw)
+		if n > maxReplyLines || total > maxReply {
+			return mail.Reply{}, malformed("a reply of more than %d lines or %d octets", maxReplyLines, maxReply)
+		}
+		s.trace.line("S", raw)
+		line, err := mail.ParseReplyLine(raw)
+		if err != nil {
+			return mail.Reply{}, malformed("%s", mail.Clean(err.Error()))
+		}
+		// RFC 5321 §4.2.1: all lines of a multiline reply carry the same code.
+		if n > 1 && line.Code != reply.Code {
+			return mail.Reply{}, malformed("a multiline reply with codes %d and %d", reply.Code, line.Code)
+		}
+		reply.Code = line.Code
+		if reply.Status.IsZero() {
+			reply.Status = line.Status
+		}
+		reply.Lines = append(reply.Lines, line.Text)
+		if !line.More {
+			return reply, nil
+		}
+	}
+}
+
+// readLine reads up to CRLF and returns the line without it.
+func (s *Session) readLine() (string, error) {
+	raw, err := s.in.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		return "", malformed("a line of more than %d octets", maxLine)
+	}
+	if err != nil {
+		return "", err
+	}
+	if len(raw) < 2 || raw[len(raw)-2] != '\r' {
+		return "", malformed("a line that does not end in CRLF: %s", strconv.Quote(mail.Clean(string(raw[:len(raw)-1]))))
+	}
+	return string(raw[:len(raw)-2]), nil
+}
+
+// say puts command lines into the write buffer.
+func (s *Session) say(line string) {
+	s.trace.line("C", line)
+	s.out.WriteString(line)
+	s.out.WriteString("\r\n")
+}
+
+// flush writes what was said, within a deadline for all of it.
+func (s *Session) flush(timeout time.Duration) error {
+	if err := s.conn.SetWriteDeadline(s.deadline(timeout)); err != nil {
+		return err
+	}
+	return s.out.Flush()
+}
+
+// ask says one command and reads its reply.
+func (s *Session) ask(line string) (mail.Reply, error) {
+	s.say(line)
+	if err := s.flush(s.opts.Timeouts.Command); err != nil {
+		return mail.Reply{}, s.lastWords(err)
+	}
+	return s.readReply(s.opts.Timeouts.Command)
+}
+
+// lastWords prefers, after a write failed, the cause that the reader knows: a server that
+// closes often said why before (421), and the reply is worth more than "broken pipe".
+func (s *Session) lastWords(err error) error {
+	if reply, rerr := s.readReply(time.Second); rerr == nil && (reply.Transient() || reply.Permanent()) {
+		return &saidBeforeClosing{reply, err}
+	}
+	return err
+}
+
+// saidBeforeClosing is a write error together with a reply that had come before.
+type saidBeforeClosing struct {
+	reply mail.Reply
+	err   error
+}
+
+func (e *saidBeforeClosing) Error() string { return e.err.Error() }
+func (e *saidBeforeClosing) Unwrap() error { return e.err }
+
+// deadline is when a step that starts now must be over; the past once the session was aborted.
+func (s *Session) deadline(timeout time.Duration) time.Time {
+	if s.ctx.Err() != nil {
+		return time.Unix(1, 0)
+	}
+	return time.Now().Add(timeout)
+}
