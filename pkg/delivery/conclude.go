@@ -24,6 +24,12 @@ func Conclude(attempts []Attempt, req policy.Requirement) Outcome {
 	return conclusion(decider, final, attempts)
 }
 
+// Decided is the outcome where one attempt alone decides, whatever other hosts said before: a
+// host that was good enough for MAIL has answered. all is everything that was tried.
+func Decided(decider Attempt, all []Attempt) Outcome {
+	return conclusion(decider, decider.Definitive, all)
+}
+
 func isFinal(a Attempt, req policy.Requirement) bool {
 	if a.Reason.Category() == policy.CategoryTLS && req.OnFailure == policy.FailureDefer {
 		return false

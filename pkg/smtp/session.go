@@ -6,6 +6,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/sendctl/sendctl/pkg/delivery"
@@ -30,10 +31,14 @@ type Session struct {
 	extensions map[string]string // upper-case keyword -> parameters, of the last EHLO only
 	protection policy.Protection
 	dead       bool
+	// busy is set while a transaction runs: it is finished even when ctx ends, so that an
+	// interrupt leaves no recipient in doubt.
+	busy atomic.Bool
 }
 
 // Open takes over a fresh connection and reads the greeting (RFC 5321 §4.3.1). The connection
-// is closed when Open fails. When ctx ends the session is cut off.
+// is closed when Open fails. When ctx ends the session is cut off, but a transaction that has
+// begun is finished first.
 func Open(ctx context.Context, conn net.Conn, peer Peer, opts Options) (*Session, *Failure) {
 	s := &Session{
 		ctx: ctx, raw: conn, conn: conn, peer: peer, opts: opts,
@@ -41,7 +46,11 @@ func Open(ctx context.Context, conn net.Conn, peer Peer, opts Options) (*Session
 		out:   bufio.NewWriterSize(conn, 16<<10),
 		trace: tracer{opts.Trace, peer.String()},
 	}
-	s.stop = context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	s.stop = context.AfterFunc(ctx, func() {
+		if !s.busy.Load() {
+			_ = conn.SetDeadline(time.Unix(1, 0))
+		}
+	})
 	reply, err := s.readReply(opts.Timeouts.Greeting)
 	if err != nil {
 		s.Close()

@@ -57,6 +57,8 @@ func (m *Mailer) Send(tx *Transaction) []Answer {
 		return answers
 	}
 	m.uses++
+	m.s.busy.Store(true)
+	defer m.s.busy.Store(false)
 	t := &talk{m: m, s: m.s, tx: tx, answers: answers, asked: asked}
 	t.run(m.sender(tx, utf8))
 	return answers

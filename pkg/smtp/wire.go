@@ -122,9 +122,9 @@ type saidBeforeClosing struct {
 func (e *saidBeforeClosing) Error() string { return e.err.Error() }
 func (e *saidBeforeClosing) Unwrap() error { return e.err }
 
-// deadline is when a step that starts now must be over; the past once the session was aborted.
+// deadline is when a step that starts now must be over; the past once the session was cut off.
 func (s *Session) deadline(timeout time.Duration) time.Time {
-	if s.ctx.Err() != nil {
+	if s.ctx.Err() != nil && !s.busy.Load() {
 		return time.Unix(1, 0)
 	}
 	return time.Now().Add(timeout)

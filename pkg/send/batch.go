@@ -1,0 +1,175 @@
+// Package send conducts a batch: it reads messages, decides what each recipient's copy must get, hands them to the couriers' sessions and reports what became of every recipient.
+//
+// A Batch plans (messages into parcels, one per message and destination), lanes deliver (one
+// lane per destination, with as many sessions as its backlog justifies), and an Observer sees
+// every recipient settle. Nothing here decides about TLS: policy states the duties, courier
+// finds the sessions that meet them.
+package send
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sendctl/sendctl/pkg/courier"
+	"github.com/sendctl/sendctl/pkg/delivery"
+	"github.com/sendctl/sendctl/pkg/mail"
+	"github.com/sendctl/sendctl/pkg/policy"
+)
+
+// Observer sees what happens during a run. Its methods are called one at a time.
+type Observer interface {
+	// Planned tells that so many more recipients are to be dealt with.
+	Planned(recipients int)
+	// Settled tells that a recipient's delivery ended, or its attempt did.
+	Settled(r *Row)
+	// Refused tells of a file of which nothing is sent.
+	Refused(r Refusal)
+}
+
+// Config is what every batch of a process shares.
+type Config struct {
+	Courier                   *courier.Courier
+	Clock                     func() time.Time
+	Hostname                  string // for Message-IDs that are added
+	Connections               int    // overall
+	ConnectionsPerDestination int
+	MessagesPerConnection     int
+	Observer                  Observer
+}
+
+// Options is what one batch is sent with.
+type Options struct {
+	Sender policy.Sender
+	Rules  []policy.Rule
+	From   *mail.Address  // replaces the reverse-path that the messages name
+	To     []mail.Address // replaces the recipients that the messages name; empty: theirs
+}
+
+// batch is one run.
+type batch struct {
+	cfg    Config
+	opts   Options
+	report Report
+	rows   []*Row
+	engine *engine
+}
+
+// maxHops is how many Received fields a message may have before it is taken for a loop
+// (RFC 5321 §6.3).
+const maxHops = 100
+
+// Send sends the inputs and reports on every recipient. When ctx ends, what has begun is
+// finished and the rest is reported as deferred.
+func Send(ctx context.Context, cfg Config, opts Options, inputs []Input) *Report {
+	b := &batch{cfg: cfg, opts: opts}
+	b.report = Report{Batch: newID(), Profile: opts.Sender.Name, Started: cfg.Clock(), Rows: []Row{}, Refused: []Refusal{}}
+	b.engine = newEngine(ctx, cfg)
+	for _, in := range inputs {
+		if ctx.Err() != nil {
+			b.refuse(Refusal{File: in.Name, Error: "interrupted before it was read; nothing of it was sent"})
+			continue
+		}
+		b.add(in)
+	}
+	b.engine.wait()
+	b.report.Finished = cfg.Clock()
+	for _, r := range b.rows {
+		b.report.Summary.Add(r)
+		b.report.Rows = append(b.report.Rows, *r)
+	}
+	return &b.report
+}
+
+func (b *batch) refuse(r Refusal) {
+	b.report.Refused = append(b.report.Refused, r)
+	b.report.Summary.Refused++
+	b.engine.observe(func(o Observer) { o.Refused(r) })
+}
+
+// add reads one input and puts its parcels on their lanes.
+func (b *batch) add(in Input) {
+	m, err := b.read(in)
+	if err != nil {
+		b.refuse(refusal(in.Name, err))
+		return
+	}
+	b.report.Summary.Messages++
+	for _, n := range m.parsed.Notes() {
+		b.report.Notes = append(b.report.Notes, in.Name+": "+n)
+	}
+	rows := b.plan(m)
+	b.engine.observe(func(o Observer) { o.Planned(len(rows)) })
+	b.rows = append(b.rows, rows...)
+	if m.parsed.ReceivedCount() >= maxHops {
+		b.looped(m, rows)
+		return
+	}
+	for _, p := range parcels(m, rows) {
+		b.engine.submit(p)
+	}
+}
+
+func refusal(file string, err error) Refusal {
+	r := Refusal{File: file, Error: err.Error()}
+	var pe *mail.ParseError
+	if errors.As(err, &pe) {
+		r.Line, r.Error, r.Hint = pe.Line, pe.Reason, pe.Hint
+	}
+	return r
+}
+
+// plan decides for each recipient of a message.
+func (b *batch) plan(m *message) []*Row {
+	rows := make([]*Row, len(m.recipients))
+	for i, rcpt := range m.recipients {
+		rows[i] = &Row{
+			File: m.input.Name, QueueID: m.id, MessageID: m.messageID(), Sender: m.reverse, Recipient: rcpt,
+			Decision: policy.For(b.opts.Sender, b.opts.Rules, m.facts, rcpt), Queued: m.queued,
+		}
+	}
+	return rows
+}
+
+// looped bounces a message that went round too often.
+func (b *batch) looped(m *message, rows []*Row) {
+	a := delivery.Attempt{
+		Time: m.queued, Stage: delivery.StagePolicy, Reason: policy.MailLoop, Definitive: true,
+		Text: fmt.Sprintf("the message has %d Received fields: it is going round in circles", m.parsed.ReceivedCount()),
+	}
+	for _, r := range rows {
+		b.engine.settle(r, delivery.Conclude([]delivery.Attempt{a}, r.Decision.Requirement))
+	}
+}
+
+// parcel is one message for recipients that share a destination: one transaction.
+type parcel struct {
+	msg  *message
+	dest courier.Destination
+	rows []*Row
+}
+
+// maxRecipients is how many recipients one transaction carries (RFC 5321 §4.5.3.1.8).
+const maxRecipients = 100
+
+// parcels groups a message's recipients by destination, in the order of the recipients.
+func parcels(m *message, rows []*Row) []*parcel {
+	var out []*parcel
+	open := map[string]*parcel{}
+	for _, r := range rows {
+		dest := courier.Destination{
+			Domain: r.Recipient.Domain, Requirement: r.Decision.Requirement,
+			Offer: r.Decision.Offer, Pool: r.Decision.Pool,
+		}
+		key := dest.Key()
+		p := open[key]
+		if p == nil || len(p.rows) >= maxRecipients {
+			p = &parcel{msg: m, dest: dest}
+			open[key] = p
+			out = append(out, p)
+		}
+		p.rows = append(p.rows, r)
+	}
+	return out
+}

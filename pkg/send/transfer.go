@@ -1,0 +1,195 @@
+package send
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/sendctl/sendctl/pkg/courier"
+	"github.com/sendctl/sendctl/pkg/delivery"
+	"github.com/sendctl/sendctl/pkg/mail"
+	"github.com/sendctl/sendctl/pkg/policy"
+	"github.com/sendctl/sendctl/pkg/smtp"
+)
+
+// transfer takes one parcel's recipients from host to host until each has an outcome.
+type transfer struct {
+	e   *engine
+	msg *message
+	// last is the attempt that ended the session most lately, for a lane that gives up.
+	last []delivery.Attempt
+}
+
+// recipient is one recipient on its way.
+type recipient struct {
+	row     *Row
+	own     []delivery.Attempt // what hosts said to it, besides the walk's attempts
+	session *delivery.Session  // of the host that spoke last
+}
+
+func recipientsOf(p *parcel) []*recipient {
+	out := make([]*recipient, len(p.rows))
+	for i, row := range p.rows {
+		out[i] = &recipient{row: row}
+	}
+	return out
+}
+
+// send runs one transaction for some recipients.
+func (t *transfer) send(link *courier.Link, rcpts []*recipient) []smtp.Answer {
+	answers := make([]smtp.Answer, len(rcpts))
+	if err := t.msg.source.hold(); err != nil {
+		f := &smtp.Failure{Stage: delivery.StageContent, Reason: policy.ConnectionLost, Err: &smtp.ContentError{Err: err},
+			Text: "the message cannot be read any more: " + mail.Clean(err.Error())}
+		for i := range answers {
+			answers[i].Failure = f
+		}
+		return answers
+	}
+	defer t.msg.source.release()
+	tx := &smtp.Transaction{
+		From: t.msg.reverse, Content: t.msg.parsed.Wire(t.msg.stamp),
+		EightBit: t.msg.parsed.EightBit(), UTF8: t.msg.parsed.NeedsSMTPUTF8(), EnvelopeID: t.msg.id,
+	}
+	for _, r := range rcpts {
+		tx.Recipients = append(tx.Recipients, r.row.Recipient)
+	}
+	return link.Send(tx)
+}
+
+// fate is what an answer means for its recipient.
+type fate uint8
+
+const (
+	ended   fate = iota // there is an outcome
+	next                // put off by this host: the next one may take it
+	resplit             // too many recipients at once: the same host takes it in another transaction
+)
+
+// sort settles those recipients whose answer is an outcome and returns the others by fate.
+func (t *transfer) sort(w *courier.Walk, link *courier.Link, rcpts []*recipient, answers []smtp.Answer) (onward, split []*recipient) {
+	taken := slices.ContainsFunc(answers, func(a smtp.Answer) bool { return a.Stage == delivery.StageFinal || a.Doubt })
+	for i, a := range answers {
+		switch r := rcpts[i]; t.judge(w, link, r, a) {
+		case next:
+			onward = append(onward, r)
+		case resplit:
+			if taken && link.Usable() {
+				r.own = r.own[:len(r.own)-1] // no refusal, only the end of a transaction's capacity
+				split = append(split, r)
+			} else {
+				onward = append(onward, r)
+			}
+		case ended:
+		}
+	}
+	return onward, split
+}
+
+// judge decides one recipient's fate.
+func (t *transfer) judge(w *courier.Walk, link *courier.Link, r *recipient, a smtp.Answer) fate {
+	r.session = &link.Session
+	switch {
+	case a.Delivered():
+		t.settle(w, r, delivery.Outcome{Status: delivery.Delivered, Code: a.Reply.Code, Enhanced: a.Reply.Status, Reply: a.Reply})
+		return ended
+	case a.Doubt:
+		at := t.attempt(link, r, a)
+		o := delivery.Decided(at, nil)
+		o.Status = delivery.InDoubt
+		t.settle(w, r, o)
+		return ended
+	}
+	at := t.attempt(link, r, a)
+	before := at.Stage == delivery.StageMAIL || at.Stage == delivery.StageRCPT && a.Failure == nil
+	switch {
+	case a.Failure != nil && at.Stage == delivery.StageMAIL && at.Reason.Category() == policy.CategoryLocal,
+		a.Failure != nil && at.Reason == policy.MessageTooLarge:
+		return next // this host cannot take it; another one may
+	case before && !at.Definitive:
+		if at.Stage == delivery.StageRCPT && tooMany(a.Reply, at.Reason) {
+			return resplit
+		}
+		return next
+	}
+	t.settle(w, r, delivery.Decided(at, nil))
+	return ended
+}
+
+// tooMany reports a reply that may mean that this transaction has recipients enough
+// (RFC 5321 §4.5.3.1.10: 452, and 552 which is to be taken for it).
+func tooMany(reply mail.Reply, reason policy.Reason) bool {
+	return (reply.Code == 452 || reply.Code == 552) && reason != policy.MailboxFull
+}
+
+// attempt notes what a recipient was told.
+func (t *transfer) attempt(link *courier.Link, r *recipient, a smtp.Answer) delivery.Attempt {
+	s := &link.Session
+	at := delivery.Attempt{
+		Time: t.e.cfg.Clock(), MX: s.MX, IP: s.IP, SourceIP: s.SourceIP, Stage: a.Stage, Reply: a.Reply,
+		TLSVersion: s.Protection.Version.String(),
+	}
+	if f := a.Failure; f != nil {
+		at.Stage, at.Reason, at.Definitive, at.Reply, at.Text = f.Stage, f.Reason, f.Definitive, f.Reply, f.Text
+		t.last = []delivery.Attempt{at}
+	} else {
+		v := delivery.Classify(a.Stage, a.Reply)
+		at.Reason, at.Definitive = v.Reason, v.Definitive
+		at.Text = s.MX + " [" + s.IP + "] said " + a.Reply.String()
+	}
+	r.own = append(r.own, at)
+	return at
+}
+
+// settle gives a recipient its outcome, with everything that was tried.
+func (t *transfer) settle(w *courier.Walk, r *recipient, o delivery.Outcome) {
+	o.Session = r.session
+	o.Attempts = merged(w.Attempts(), r.own)
+	t.e.settle(r.row, o)
+}
+
+// onward takes recipients that a host put off to the hosts that are left, and concludes for
+// those that none took.
+func (t *transfer) onward(w *courier.Walk, rcpts []*recipient) {
+	defer w.Close()
+	for len(rcpts) > 0 {
+		link, ok := w.Next(t.e.ctx)
+		if !ok {
+			break
+		}
+		rcpts = t.deliver(w, link, rcpts)
+		link.Quit()
+	}
+	for _, r := range rcpts {
+		all := merged(w.Attempts(), r.own)
+		o := delivery.Conclude(all, r.row.Decision.Requirement)
+		o.Session = r.session
+		t.e.settle(r.row, o)
+	}
+}
+
+// deliver runs transactions on one link until the host has said its last word to each
+// recipient; those that it put off are returned.
+func (t *transfer) deliver(w *courier.Walk, link *courier.Link, rcpts []*recipient) []*recipient {
+	var onward []*recipient
+	for len(rcpts) > 0 {
+		var off []*recipient
+		off, rcpts = t.sort(w, link, rcpts, t.send(link, rcpts))
+		onward = append(onward, off...)
+	}
+	return onward
+}
+
+// merged puts a walk's attempts and a recipient's own into the order of time.
+func merged(walk, own []delivery.Attempt) []delivery.Attempt {
+	all := append(walk, own...)
+	slices.SortStableFunc(all, func(a, b delivery.Attempt) int { return a.Time.Compare(b.Time) })
+	return all
+}
+
+// contentFault reports that a message itself could not be read.
+func contentFault(answers []smtp.Answer) bool {
+	return slices.ContainsFunc(answers, func(a smtp.Answer) bool {
+		var ce *smtp.ContentError
+		return a.Failure != nil && errors.As(a.Failure.Err, &ce)
+	})
+}

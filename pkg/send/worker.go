@@ -1,0 +1,151 @@
+package send
+
+import (
+	"slices"
+
+	"github.com/sendctl/sendctl/pkg/courier"
+	"github.com/sendctl/sendctl/pkg/delivery"
+	"github.com/sendctl/sendctl/pkg/smtp"
+)
+
+// worker is one session's worth of service on a lane.
+type worker struct {
+	e    *engine
+	lane *lane
+	walk *courier.Walk
+	link *courier.Link
+	// fruitless counts sessions in a row that broke without a message delivered: a host that
+	// always breaks defers its lane as a host, not once per message.
+	fruitless int
+}
+
+// maxFruitless is how many sessions in a row may break before the rest of the lane waits.
+const maxFruitless = 3
+
+// work serves a lane until its queue is empty.
+func (e *engine) work(l *lane) {
+	w := &worker{e: e, lane: l}
+	for {
+		p := e.take(l)
+		if p == nil {
+			break
+		}
+		if e.ctx.Err() != nil {
+			e.putOff(p)
+			continue
+		}
+		if !w.serve(p) {
+			break
+		}
+	}
+	live := w.link != nil
+	w.drop()
+	e.leave(l, live)
+}
+
+// serve delivers one parcel; false when this worker has to give up its place.
+func (w *worker) serve(p *parcel) bool {
+	for {
+		fresh := w.link == nil || !w.link.Ready() || w.link.Uses() >= w.e.cfg.MessagesPerConnection
+		if fresh && !w.connect() {
+			return w.unreachable(p)
+		}
+		// A session that had served before and broke before its reply to MAIL is replaced
+		// without costing the message an attempt.
+		if w.transact(p) || fresh {
+			return true
+		}
+	}
+}
+
+// connect finds the worker a new session.
+func (w *worker) connect() bool {
+	had := w.link != nil
+	w.drop()
+	w.walk = w.e.cfg.Courier.Walk(w.lane.dest)
+	link, ok := w.walk.Next(w.e.ctx)
+	switch {
+	case ok && !had:
+		w.e.linked(w.lane)
+	case !ok && had:
+		w.e.unlinked(w.lane)
+	}
+	if ok {
+		w.link = link
+	}
+	return ok
+}
+
+// drop ends the session that the worker has.
+func (w *worker) drop() {
+	if w.link != nil {
+		w.link.Quit()
+		w.link = nil
+	}
+	if w.walk != nil {
+		w.walk.Close()
+	}
+}
+
+// unreachable gives a parcel, and all that waits behind it, the verdict of a walk that found
+// no session; where others of the lane have one, they go on instead.
+func (w *worker) unreachable(p *parcel) bool {
+	if w.e.yield(w.lane, p) {
+		return false
+	}
+	w.conclude(append([]*parcel{p}, w.e.backlog(w.lane)...), w.walk.Attempts())
+	return true
+}
+
+// conclude gives all recipients of some parcels the verdict over the same attempts.
+func (w *worker) conclude(parcels []*parcel, attempts []delivery.Attempt) {
+	for _, p := range parcels {
+		for _, r := range p.rows {
+			w.e.settle(r, delivery.Conclude(attempts, r.Decision.Requirement))
+		}
+	}
+}
+
+// transact runs a parcel's transaction on the worker's session and sends those recipients
+// whom the host put off on to the next host. False: the session had died before the
+// transaction began, nothing was said of it, and another session may be tried.
+func (w *worker) transact(p *parcel) bool {
+	t := &transfer{e: w.e, msg: p.msg}
+	rcpts := recipientsOf(p)
+	reused := w.link.Uses() > 0
+	answers := t.send(w.link, rcpts)
+	if reused && diedBefore(answers) {
+		return false
+	}
+	w.patience(answers)
+	onward, split := t.sort(w.walk, w.link, rcpts, answers)
+	onward = append(onward, t.deliver(w.walk, w.link, split)...)
+	if len(onward) > 0 {
+		t.onward(w.walk.Fork(), onward)
+	}
+	if w.fruitless >= maxFruitless {
+		w.fruitless = 0
+		w.conclude(w.e.backlog(w.lane), t.last)
+	}
+	return true
+}
+
+// patience counts sessions that broke without having delivered anything.
+func (w *worker) patience(answers []smtp.Answer) {
+	switch {
+	case slices.ContainsFunc(answers, smtp.Answer.Delivered):
+		w.fruitless = 0
+	case !w.link.Usable() && !contentFault(answers):
+		w.fruitless++
+	}
+}
+
+// diedBefore reports that the session broke before the reply to MAIL, for all recipients.
+func diedBefore(answers []smtp.Answer) bool {
+	for _, a := range answers {
+		if a.Failure == nil || a.Failure.Definitive || a.Failure.Stage != delivery.StageMAIL || !a.Failure.Reply.IsZero() {
+			return false
+		}
+	}
+	return true
+}
