@@ -86,3 +86,40 @@ func (r Reply) String() string {
 	}
 	return strings.Join(parts, " ")
 }
+
+// ReplyLine is one line of a reply.
+type ReplyLine struct {
+	Code   int
+	More   bool   // another line of the same reply follows
+	Status Status // zero where the line has none that fits its code
+	Text   string // without code, separator and enhanced status
+}
+
+// ParseReplyLine reads one line of a reply, without its line end (RFC 5321 §4.2): three
+// digits, the first from 2 to 5, then a space or a hyphen and text. A code alone is a last
+// line without text, which clients must accept.
+func ParseReplyLine(line string) (ReplyLine, error) {
+	if len(line) < 3 || line[0] < '2' || line[0] > '5' || !isDigit(line[1]) || !isDigit(line[2]) {
+		return ReplyLine{}, fmt.Errorf("%q is no reply", Clean(line))
+	}
+	r := ReplyLine{Code: int(line[0]-'0')*100 + int(line[1]-'0')*10 + int(line[2]-'0')}
+	if len(line) == 3 {
+		return r, nil
+	}
+	switch line[3] {
+	case ' ':
+	case '-':
+		r.More = true
+	default:
+		return ReplyLine{}, fmt.Errorf("%q is no reply", Clean(line))
+	}
+	r.Text = line[4:]
+	// RFC 2034 §4: the status comes first in the text and its class is the code's first digit.
+	word, rest, _ := strings.Cut(r.Text, " ")
+	if st, ok := ParseStatus(word); ok && st.Class == r.Code/100 {
+		r.Status, r.Text = st, rest
+	}
+	return r, nil
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
