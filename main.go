@@ -1,13 +1,11 @@
-// Command sendctl sends batches of mail over TLS that the sender's policy demands, and
+// Command sendctl sends batches of mail over the TLS that their sender's policy demands, and
 // tells what became of every recipient.
-package main
 
-// Old appliances sign with SHA-1 and have certificates with negative serial numbers. An
-// opportunistic profile would rather encrypt to them than not; what a forced profile
-// demands is judged after the handshake, whatever these two settings let through.
+// Old appliances have certificates with negative serial numbers. To encrypt to them is better
+// than not to; whether they are trusted is judged after the handshake.
 //
-//go:debug tlssha1=1
 //go:debug x509negativeserial=1
+package main
 
 import (
 	"os"

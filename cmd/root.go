@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sendctl/sendctl/cmd/internal/ui"
 )
 
 // surroundings is what a command gets from its process: everything that tests replace.
@@ -29,6 +31,7 @@ type app struct {
 		noColor, quiet, verbose bool
 		trace                   string
 	}
+	made *ui.Output
 }
 
 // Main runs the command line of this process and returns its exit status.
@@ -59,7 +62,35 @@ func (a *app) report(err error) {
 	if err == nil || errors.As(err, &o) {
 		return
 	}
-	a.out().Error(statusOf(err), err.Error(), hintOf(err))
+	a.stderrOutput().Error(statusOf(err), err.Error(), hintOf(err))
+}
+
+// output is the process's output in the format asked for.
+func (a *app) output() (*ui.Output, error) {
+	if a.made != nil {
+		return a.made, nil
+	}
+	format, err := ui.ParseFormat(a.flags.output)
+	if err != nil {
+		return nil, usagef("", "--output: %w", err)
+	}
+	a.made = a.newOutput(format)
+	return a.made, nil
+}
+
+func (a *app) newOutput(format ui.Format) *ui.Output {
+	return ui.New(ui.Options{
+		Stdout: ui.NewStream(a.stdout), Stderr: ui.NewStream(a.stderr), Format: format,
+		NoColor: a.flags.noColor, Quiet: a.flags.quiet, Verbose: a.flags.verbose, Getenv: a.getenv,
+	})
+}
+
+// stderrOutput is where an error is told even if the format asked for does not exist.
+func (a *app) stderrOutput() *ui.Output {
+	if out, err := a.output(); err == nil {
+		return out
+	}
+	return a.newOutput(ui.FormatTable)
 }
 
 const exitStatusHelp = `

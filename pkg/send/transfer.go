@@ -93,8 +93,8 @@ func (t *transfer) judge(w *courier.Walk, link *courier.Link, r *recipient, a sm
 		t.settle(w, r, delivery.Outcome{Status: delivery.Delivered, Code: a.Reply.Code, Enhanced: a.Reply.Status, Reply: a.Reply})
 		return ended
 	case a.Doubt:
-		at := t.attempt(link, r, a)
-		o := delivery.Decided(at, nil)
+		t.attempt(link, r, a)
+		o := t.conclude(w, r)
 		o.Status = delivery.InDoubt
 		t.settle(w, r, o)
 		return ended
@@ -111,7 +111,7 @@ func (t *transfer) judge(w *courier.Walk, link *courier.Link, r *recipient, a sm
 		}
 		return next
 	}
-	t.settle(w, r, delivery.Decided(at, nil))
+	t.settle(w, r, t.conclude(w, r))
 	return ended
 }
 
@@ -160,11 +160,13 @@ func (t *transfer) onward(w *courier.Walk, rcpts []*recipient) {
 		link.Quit()
 	}
 	for _, r := range rcpts {
-		all := merged(w.Attempts(), r.own)
-		o := delivery.Conclude(all, r.row.Decision.Requirement)
-		o.Session = r.session
-		t.e.settle(r.row, o)
+		t.settle(w, r, t.conclude(w, r))
 	}
+}
+
+// conclude is the verdict over all that was tried for a recipient.
+func (t *transfer) conclude(w *courier.Walk, r *recipient) delivery.Outcome {
+	return delivery.Conclude(merged(w.Attempts(), r.own), r.row.Decision.Requirement)
 }
 
 // deliver runs transactions on one link until the host has said its last word to each

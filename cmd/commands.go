@@ -1,0 +1,19 @@
+package cmd
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// commands lists every command, in the order of the help text.
+func (a *app) commands() []*cobra.Command {
+	return []*cobra.Command{
+		a.sendCommand(),
+		a.sandboxCommand(),
+		a.versionCommand(),
+	}
+}
+
+// joined lists names for a table cell.
+func joined(names []string) string { return strings.Join(names, ", ") }
