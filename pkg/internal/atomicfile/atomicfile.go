@@ -79,6 +79,29 @@ func Remove(path string) error {
 	return syncDir(filepath.Dir(path))
 }
 
+// MkdirAll creates a directory and those above it that are missing, durably, and gives those
+// that it made, the outermost first.
+func MkdirAll(path string, perm fs.FileMode) (made []string, err error) {
+	switch _, err := os.Stat(path); {
+	case err == nil:
+		return nil, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("creating %s: %w", path, err)
+	}
+	if parent := filepath.Dir(path); parent != path {
+		if made, err = MkdirAll(parent, perm); err != nil {
+			return made, err
+		}
+	}
+	switch err := os.Mkdir(path, perm); {
+	case errors.Is(err, fs.ErrExist):
+		return made, nil // somebody else was faster
+	case err != nil:
+		return made, fmt.Errorf("creating %s: %w", path, err)
+	}
+	return append(made, path), syncDir(filepath.Dir(path))
+}
+
 // stage writes data, fsynced, to a hidden temporary file beside path and gives its name.
 func stage(path string, data []byte, perm fs.FileMode) (string, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".new-*")

@@ -119,3 +119,23 @@ func TestRemove(t *testing.T) {
 		t.Errorf("removing what is not there: %v", err)
 	}
 }
+
+func TestMkdirAll(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	deep := filepath.Join(dir, "a", "b")
+	made, err := MkdirAll(deep, 0o755)
+	if err != nil || len(made) != 2 || made[0] != filepath.Dir(deep) || made[1] != deep {
+		t.Errorf("made %v, %v", made, err)
+	}
+	if made, err := MkdirAll(deep, 0o755); err != nil || made != nil {
+		t.Errorf("once more: made %v, %v", made, err)
+	}
+	file := filepath.Join(dir, "f")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := MkdirAll(filepath.Join(file, "x"), 0o755); err == nil {
+		t.Error("made a directory in a file")
+	}
+}

@@ -3,6 +3,7 @@ package tomldoc
 import (
 	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 )
@@ -56,7 +57,7 @@ func (s *scanner) syntaxError() error {
 	if pe.Highlight == nil || offset < 0 {
 		offset = len(s.data)
 	}
-	return s.errorf(offset, "", "%s", pe.Message)
+	return s.errorf(offset, "", "%s", strings.ReplaceAll(pe.Message, "U+000A", "end of line"))
 }
 
 // header notes a [table] or [[table]] line.

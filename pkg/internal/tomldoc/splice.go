@@ -22,15 +22,31 @@ func Set(data []byte, path []string, value any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	want, err := Parse([]byte("v = " + literal))
+	if err != nil {
+		return nil, fmt.Errorf("setting %s: %w", strings.Join(path, "."), err)
+	}
+	if _, ok := d.byPath[join(path)]; ok && d.holds(path, want.Tree["v"]) {
+		return data, nil // as it stands, with the comments that an array may hold
+	}
 	edit, err := d.set(path, literal)
 	if err != nil {
 		return nil, fmt.Errorf("setting %s: %w", strings.Join(path, "."), err)
 	}
-	var want map[string]any
-	if v, err := Parse([]byte("v = " + literal)); err == nil {
-		want = v.Tree
+	return d.apply(edit, path, func(table map[string]any, key string) { table[key] = want.Tree["v"] })
+}
+
+// holds tells whether the key at path has the value already.
+func (d *Doc) holds(path []string, value any) bool {
+	var at any = d.Tree
+	for _, part := range path {
+		table, ok := at.(map[string]any)
+		if !ok {
+			return false
+		}
+		at = table[part]
 	}
-	return d.apply(edit, path, func(table map[string]any, key string) { table[key] = want["v"] })
+	return reflect.DeepEqual(at, value)
 }
 
 // Unset removes the key at path together with a comment on its line; a key that is not there

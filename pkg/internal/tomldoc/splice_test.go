@@ -19,6 +19,7 @@ func TestSet(t *testing.T) {
 		{"replace under a table", "a = 1\n[t]\na = 1\n", "t.a", true, "a = 1\n[t]\na = true\n"},
 		{"replace an array of lines", "a = [\n 'x', # why\n]\n# end\n", "a", []string{"y"}, "a = [\"y\"]\n# end\n"},
 		{"replace in an inline table", "t = { a = 1, b = 2 }\n", "t.b", 3, "t = { a = 1, b = 3 }\n"},
+		{"the same again", "a = [\n 'x', # why\n]\n", "a", []string{"x"}, "a = [\n 'x', # why\n]\n"},
 		{"add, aligned", "name   = 'x'\n\n[t]\n", "pool", "p", "name   = 'x'\npool   = \"p\"\n\n[t]\n"},
 		{"add, indented", "[t]\n  mode = 'x'\n[u]\n", "t.b", 1, "[t]\n  mode = 'x'\n  b    = 1\n[u]\n"},
 		{"add under an empty header", "[t]   # note\n[u]\n", "t.b", 1, "[t]   # note\nb = 1\n[u]\n"},
