@@ -134,10 +134,22 @@ func (t *transfer) attempt(link *courier.Link, r *recipient, a smtp.Answer) deli
 	} else {
 		v := delivery.Classify(a.Stage, a.Reply)
 		at.Reason, at.Definitive = v.Reason, v.Definitive
-		at.Text = s.MX + " [" + s.IP + "] said " + a.Reply.String()
+		at.Text = refusalText(s, a.Stage, v.Definitive)
 	}
 	r.own = append(r.own, at)
 	return at
+}
+
+// refusalText says what a server did not take; its own words stand beside it.
+func refusalText(s *delivery.Session, stage delivery.Stage, definitive bool) string {
+	what := map[delivery.Stage]string{
+		delivery.StageMAIL: "the sender", delivery.StageRCPT: "the recipient",
+		delivery.StageDATA: "the message", delivery.StageFinal: "the message after it was sent",
+	}[stage]
+	if definitive {
+		return s.MX + " [" + s.IP + "] refused " + what
+	}
+	return s.MX + " [" + s.IP + "] put off " + what
 }
 
 // settle gives a recipient its outcome, with everything that was tried.
