@@ -2,7 +2,6 @@ package route
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"sync"
 	"time"
@@ -93,11 +92,11 @@ func (c *cache) finish(q question, f *flight, res result, now time.Time) {
 		return
 	}
 	delete(c.flights, q)
-	if res.err == nil {
-		c.store(q, entry{res, res.answer.expires}, now)
-	} else if !errors.Is(res.err, context.Canceled) {
-		c.store(q, entry{res, now.Add(failureTTL)}, now)
+	expires := res.answer.expires
+	if res.err != nil {
+		expires = now.Add(failureTTL)
 	}
+	c.store(q, entry{res, expires}, now)
 }
 
 // store keeps e, and makes room first: what has expired goes, and where that is too

@@ -113,6 +113,32 @@ func TestCacheLifetimes(t *testing.T) {
 	}
 }
 
+// The lifetime of an answer is that of its shortest-lived alias, and an alias that is left
+// open is followed by another query.
+func TestCacheLifetimeAlongAliases(t *testing.T) {
+	t.Parallel()
+	now := newClock()
+	r, f := one(t, script{
+		"x.test. TXT":    records("x.test. 30 IN CNAME y.test."),
+		"y.test. TXT":    records("y.test. 60 IN TXT here"),
+		"none.test. TXT": also(records("none.test. 60 IN CNAME y.test."), nodata),
+	}, now.set)
+	for _, queries := range []int{2, 2} {
+		set, err := r.TXT(t.Context(), "x.test")
+		if err != nil || set.TTL != 30*time.Second || f.count("") != queries {
+			t.Errorf("TTL is %v after %d queries (%v)", set.TTL, f.count(""), err)
+		}
+	}
+	now.add(10 * time.Second)
+	if set, err := r.TXT(t.Context(), "x.test"); err != nil || set.TTL != 20*time.Second {
+		t.Errorf("TTL is %v (%v), want the rest", set.TTL, err)
+	}
+	set, err := r.TXT(t.Context(), "none.test") // an SOA closes the chain: y.test is not asked
+	if err != nil || len(set.Texts) != 0 || set.TTL != 60*time.Second || f.count("") != 3 {
+		t.Errorf("%+v after %d queries (%v)", set, f.count(""), err)
+	}
+}
+
 // What is handed out is the caller's to change.
 func TestCacheIsNotShared(t *testing.T) {
 	t.Parallel()

@@ -91,7 +91,12 @@ func TestLookupD2NotAnAnswer(t *testing.T) {
 		"alias loop":        {loop, "more than 16 aliases"},
 		"alias to itself":   {records("x.test. 60 IN CNAME X.test."), "more than 16 aliases"},
 		"broken alias":      {raw(func(p []byte) []byte { return appendRecord(p, dns.TypeCNAME, []byte{64}) }), "malformed alias"},
-		"drops the stream":  {truncateThenClose, "closed the connection"},
+		"drops the stream":  {truncateThen(func(w dns.ResponseWriter, _ *dns.Msg) *dns.Msg { w.Close(); return nil }), "closed the connection"},
+		"silent stream":     {truncateThen(silent), "did not answer within"},
+		"half a stream":     {truncateThen(raw(func(p []byte) []byte { return p[:headerLen+2] })), "malformed message"},
+		"other over TCP":    {truncateThen(otherQuestion("y.test.")), "belongs to another question"},
+		"bad id over TCP":   {truncateThen(withID(1)), "belongs to another question"},
+		"two questions":     {raw(func(p []byte) []byte { p[5] = 2; return p }), "did not answer within"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -115,12 +120,14 @@ func impatientIf(b bool) func(*Options) {
 	return func(*Options) {}
 }
 
-func truncateThenClose(w dns.ResponseWriter, reply *dns.Msg) *dns.Msg {
-	if w.LocalAddr().Network() == "udp" {
-		return truncated(w, reply)
+// truncateThen sends the asker to TCP, where act answers.
+func truncateThen(act step) step {
+	return func(w dns.ResponseWriter, reply *dns.Msg) *dns.Msg {
+		if w.LocalAddr().Network() == "udp" {
+			return truncated(w, reply)
+		}
+		return act(w, reply)
 	}
-	w.Close()
-	return nil
 }
 
 // FAULTS D11: what does not belong to the question is passed over, and the true reply,

@@ -37,7 +37,7 @@ func TestTLSAD13(t *testing.T) {
 		"_465._tcp.good.test. TLSA": records("_465._tcp.good.test. 60 IN TLSA 2 0 1 " + digestHex),
 		"_25._tcp.short.test. TLSA": rawTLSA([]byte{3, 1, 1}, good, []byte{}, []byte{3}, []byte{3, 1, 1, 0xab}, []byte{3, 1, 2, 0xab}),
 		"_25._tcp.bad.test. TLSA":   rawTLSA([]byte{3, 1, 1}),
-		"_25._tcp.many.test. TLSA":  truncateOverUDP(records(many...)),
+		"_25._tcp.many.test. TLSA":  truncateThen(compressed(records(many...))),
 		"_25._tcp.alias.test. TLSA": records("_25._tcp.alias.test. 60 IN CNAME tlsa.test.", "tlsa.test. 60 IN TLSA 3 1 1 "+digestHex),
 		"_25._tcp.none.test. TLSA":  also(nodata, authentic),
 		"_25._tcp.bogus.test. TLSA": rcode(dns.RcodeServerFailure),

@@ -25,8 +25,8 @@ type Options struct {
 	// TrustAD believes the authentic-data bit of every server. Without it only servers
 	// at loopback addresses are believed.
 	TrustAD bool
-	// Timeout is the time for one question with all its aliases, servers and tries;
-	// 5 s where it is zero or less.
+	// Timeout is the time for one question with all its aliases, servers and tries, from
+	// when its turn comes (64 are asked at once); 5 s where it is zero or less.
 	Timeout time.Duration
 	// Dial connects to a server; network is "udp" or "tcp", address "ip:port". Default:
 	// a net.Dialer.

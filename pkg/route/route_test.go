@@ -17,15 +17,11 @@ func manyMX() step {
 	for i := range tooMany {
 		lines = append(lines, fmt.Sprintf("many.test. 60 IN MX %d m%d.many.test.", tooMany-i, i))
 	}
-	return truncateOverUDP(records(lines...))
+	return truncateThen(compressed(records(lines...)))
 }
 
-func truncateOverUDP(act step) step {
+func compressed(act step) step {
 	return func(w dns.ResponseWriter, reply *dns.Msg) *dns.Msg {
-		if w.LocalAddr().Network() == "udp" {
-			reply.Truncated = true
-			return reply
-		}
 		reply.Compress = true
 		return act(w, reply)
 	}
@@ -146,6 +142,10 @@ func longLabel() []byte {
 func TestLookupD5MalformedTargets(t *testing.T) {
 	t.Parallel()
 	good := []byte("\x00\x0a\x02mx\x04test\x00")
+	var literals []string
+	for i := range 2 * maxNotes {
+		literals = append(literals, fmt.Sprintf("manyip.test. 60 IN MX %d 192.0.2.%d.", i, i))
+	}
 	r, _ := one(t, script{
 		"long.test. MX":     rawMX(longLabel(), good),
 		"short.test. MX":    rawMX([]byte{0, 5}, good, []byte{0}),
@@ -153,6 +153,8 @@ func TestLookupD5MalformedTargets(t *testing.T) {
 		"bad.test. MX":      rawMX(longLabel()),
 		"badnull.test. MX":  rawMX(longLabel(), []byte{0, 0, 0}),
 		"allip.test. MX":    records("allip.test. 60 IN MX 5 192.0.2.7."),
+		"allip.test. A":     records("allip.test. 60 IN A 192.0.2.1"),
+		"manyip.test. MX":   records(literals...),
 	})
 	for _, domain := range []string{"long.test", "short.test", "trailing.test"} {
 		route, err := r.Lookup(t.Context(), domain)
@@ -167,8 +169,13 @@ func TestLookupD5MalformedTargets(t *testing.T) {
 	wantKind(t, err, Temporary, "1 malformed MX records and no good one")
 	_, err = r.Lookup(t.Context(), "badnull.test") // who knows what the unreadable one said
 	wantKind(t, err, Temporary, "none of the MX records names a mail host")
-	_, err = r.Lookup(t.Context(), "allip.test")
+	_, err = r.Lookup(t.Context(), "allip.test") // never the implicit MX
 	wantKind(t, err, NoMailHost, "192.0.2.7 is skipped")
+	_, err = r.Lookup(t.Context(), "manyip.test")
+	e := wantKind(t, err, NoMailHost, "192.0.2.9 is skipped", "and more of the like")
+	if strings.Contains(e.Detail, "192.0.2.10") {
+		t.Errorf("too long a text: %s", e)
+	}
 }
 
 func TestLookupDefinitiveAnswers(t *testing.T) {
