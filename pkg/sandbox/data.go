@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -235,6 +236,7 @@ func (c *session) readChunk(n int64, cut *Cut) bool {
 // An action given replaces the reply, else the script is asked.
 func (c *session) finish(a *Action) bool {
 	d := c.delivery()
+	c.checkForm(d)
 	if a == nil {
 		a = c.ask(Dot, "")
 	}
@@ -253,6 +255,30 @@ func (c *session) finish(a *Action) bool {
 	c.messages++
 	c.reset()
 	return c.answer(a, r, nil)
+}
+
+// checkForm notes what the message's octets may not be.
+func (c *session) checkForm(d Delivery) {
+	if c.tx.binary {
+		return // RFC 3030 §3: anything goes
+	}
+	f := d.Form
+	declared := slices.ContainsFunc(d.MailParams, func(p string) bool { return strings.EqualFold(p, "BODY=8BITMIME") })
+	for _, v := range []struct {
+		is   bool
+		what string
+	}{
+		{f.BareLF, "a bare LF in a message"},                            // RFC 5321 §2.3.8
+		{f.BareCR, "a bare CR in a message"},                            // RFC 5321 §2.3.8
+		{f.NUL, "a NUL in a message"},                                   // RFC 5322 §2.2
+		{f.LongestLine > 998, "a line of more than 998 octets"},         // RFC 5321 §4.5.3.1.6
+		{f.Unended, "a message that does not end in CRLF"},              // RFC 5321 §2.3.8
+		{f.EightBit && !declared, "8-bit octets without BODY=8BITMIME"}, // RFC 6152 §3
+	} {
+		if v.is {
+			c.violation(v.what)
+		}
+	}
 }
 
 // delivery is the message with what is known of it.

@@ -1,10 +1,11 @@
 package sandbox
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,19 +34,30 @@ func OpenGreylist(path string) (*Greylist, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the sandbox's greylist: %w", err)
 	}
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		var pair [2]string
-		// A line that a crash cut short is as if never written.
-		if json.Unmarshal(lines.Bytes(), &pair) == nil {
-			g.seen[pair] = true
-		}
-	}
-	if err := lines.Err(); err != nil {
+	if err := g.load(f); err != nil {
 		return nil, errors.Join(fmt.Errorf("reading the sandbox's greylist: %w", err), f.Close())
 	}
 	g.file = f
 	return g, nil
+}
+
+// load reads the pairs, one to a line.
+func (g *Greylist) load(f *os.File) error {
+	text, err := io.ReadAll(f)
+	if err != nil {
+		return err
+	}
+	for line := range bytes.Lines(text) {
+		var pair [2]string
+		// A line that a crash cut short is as if never written.
+		if json.Unmarshal(line, &pair) == nil {
+			g.seen[pair] = true
+		}
+	}
+	if len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
+		_, err = f.WriteString("\n") // so that the next pair does not run into it
+	}
+	return err
 }
 
 // Close closes the file and tells of the first pair that could not be written.

@@ -27,6 +27,7 @@ type session struct {
 	seen   *Connection
 	nth    map[string]int
 
+	refused  bool   // the greeting was no 220
 	ehlo     string // the client's name; empty: no EHLO or HELO yet
 	extended bool   // it said EHLO
 	messages int    // transactions that came to their end
@@ -106,6 +107,7 @@ func (c *session) greet() bool {
 			a = Reply("220 " + c.server.host.Name + " ESMTP sandbox")
 		}
 	}
+	c.refused = !a.says("220")
 	return c.play(a)
 }
 
@@ -153,6 +155,10 @@ func (c *session) command(line string) bool {
 	verb = strings.ToUpper(verb) // RFC 5321 §2.4: verbs are case-insensitive
 	c.checkPipelining(verb)
 	a := c.ask(verb, line)
+	if a == nil && c.refused && verb != "QUIT" {
+		// RFC 5321 §3.1: after a 554 greeting everything but QUIT is answered so.
+		a = Reply(c.text(503, "5.5.1", "no mail service here"))
+	}
 	switch verb {
 	case "STARTTLS":
 		return c.startTLS(arg, a)

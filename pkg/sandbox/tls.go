@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/rand"
 	"crypto/tls"
 	"slices"
@@ -83,6 +84,7 @@ func (c *session) startTLS(arg string, a *Action) bool {
 
 // handshake makes the session one inside TLS.
 func (c *session) handshake() bool {
+	var keys bytes.Buffer
 	before := c.wire.read
 	config := c.server.config.Clone()
 	config.GetConfigForClient = func(info *tls.ClientHelloInfo) (*tls.Config, error) {
@@ -94,8 +96,12 @@ func (c *session) handshake() bool {
 				return nil, errCut
 			}
 		}
-		// The server's own config, whose session ticket keys all connections share.
-		return c.server.config, nil
+		if c.server.host.TLS.After == Nothing {
+			return nil, nil
+		}
+		logging := config.Clone()
+		logging.GetConfigForClient, logging.KeyLogWriter = nil, &keys
+		return logging, nil
 	}
 	c.wire.handshake = true
 	conn := tls.Server(c.wire, config)
@@ -111,6 +117,12 @@ func (c *session) handshake() bool {
 	c.tls = conn
 	facts := factsOf(conn.ConnectionState())
 	c.server.record.note(func() { c.seen.TLS = facts })
+	if c.server.host.TLS.After != Nothing {
+		if err := c.nuisance(keys.Bytes()); err != nil {
+			c.server.record.note(func() { c.seen.HandshakeError = err.Error() })
+		}
+		return false
+	}
 	c.r = bufio.NewReaderSize(conn, readAhead)
 	c.w = bufio.NewWriter(conn)
 	// RFC 3207 §4.2: everything learnt before is forgotten.

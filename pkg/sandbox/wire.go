@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -19,9 +20,10 @@ type wire struct {
 	mute    bool // nothing more is written
 	read    int  // octets read so far
 
-	handshake bool // a handshake is under way
-	flights   int  // whole flights written in it
-	written   int  // octets written after the flights that a cut waits for
+	handshake bool   // a handshake is under way
+	random    []byte // the ServerHello's
+	flights   int    // whole flights written in it
+	written   int    // octets written after the flights that a cut waits for
 }
 
 // Read records what comes in clear.
@@ -41,6 +43,9 @@ func (w *wire) Write(p []byte) (int, error) {
 		return len(p), nil
 	case !w.handshake:
 		return w.Conn.Write(p)
+	}
+	if w.random == nil && len(p) >= 43 && p[0] == 22 && p[5] == 2 {
+		w.random = bytes.Clone(p[11:43]) // behind the headers of record and message, and the version
 	}
 	cut := w.server.host.TLS.Cut
 	if cut == nil || w.flights < cut.Flights || w.written+len(p) <= cut.After {
