@@ -4,12 +4,17 @@
 package mail
 
 import (
-	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
+)
 
-	"golang.org/x/net/idna"
+// Limits of RFC 5321 §4.5.3.1, in octets. A path is at most 256 octets with its angle
+// brackets, so an address is at most 254.
+const (
+	maxLocalOctets   = 64
+	maxAddressOctets = 254
 )
 
 // Address is a mailbox (RFC 5321 §4.1.2). Local is the local part without quotes,
@@ -22,53 +27,18 @@ type Address struct {
 // IsNull reports the null reverse-path.
 func (a Address) IsNull() bool { return a == Address{} }
 
-// NeedsSMTPUTF8 reports a local part that only SMTPUTF8 can carry (RFC 6531 §3.3).
-func (a Address) NeedsSMTPUTF8() bool {
-	for i := range len(a.Local) {
-		if a.Local[i] >= utf8.RuneSelf {
-			return true
-		}
-	}
-	return false
-}
-
-// String is the addr-spec, its local part quoted where it must be; "" for the null reverse-path.
+// String is the address as MAIL and RCPT write it between angle brackets: the local
+// part is quoted where it is no dot-string. The null reverse-path is "".
 func (a Address) String() string {
 	if a.IsNull() {
 		return ""
 	}
-	if isDotString(a.Local) {
-		return a.Local + "@" + a.Domain
-	}
-	var b strings.Builder
-	b.WriteByte('"')
-	for i := range len(a.Local) {
-		if c := a.Local[i]; c == '"' || c == '\\' {
-			b.WriteByte('\\')
-		}
-		b.WriteByte(a.Local[i])
-	}
-	b.WriteString(`"@`)
-	b.WriteString(a.Domain)
-	return b.String()
+	return quoteLocal(a.Local) + "@" + a.Domain
 }
 
-// isDotString reports a local part that needs no quotes (RFC 5321 §4.1.2 Dot-string, RFC 6531 §3.3).
-func isDotString(s string) bool {
-	if s == "" || s[0] == '.' || s[len(s)-1] == '.' || strings.Contains(s, "..") {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case c >= utf8.RuneSelf, c == '.', c >= '0' && c <= '9', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z':
-		case strings.IndexByte("!#$%&'*+-/=?^_`{|}~", c) >= 0:
-		default:
-			return false
-		}
-	}
-	return true
-}
+// NeedsSMTPUTF8 reports a local part outside ASCII, which only a server that offers
+// SMTPUTF8 can take (RFC 6531 §3.2). The domain is in A-labels and never the cause.
+func (a Address) NeedsSMTPUTF8() bool { return !isASCII(a.Local) }
 
 // Envelope is what MAIL and RCPT say (RFC 5321 §2.3.1).
 type Envelope struct {
@@ -76,113 +46,170 @@ type Envelope struct {
 	Recipients  []Address
 }
 
-// Limits of RFC 5321 §4.5.3.1.
-const (
-	maxLocal  = 64
-	maxDomain = 253
-	maxPath   = 254 // 256 less the angle brackets
-)
-
-// ParseAddress reads one addr-spec, without display name and angle brackets: the form in which
-// addresses are given to commands and in rules. Address literals, source routes, the percent
-// hack and bang paths are refused, and so is a domain without a dot.
+// ParseAddress reads one addr-spec (RFC 5321 §4.1.2 Mailbox), without display name,
+// comments, angle brackets or white space around it. Quoted local parts are kept
+// (unquoted in Address.Local), the domain becomes canonical (see CanonicalDomain).
+//
+// Refused, each with its reason: source routes, address literals, domains without a
+// dot, the percent hack and bang paths, angle brackets and control characters even
+// within quotes, a local part that begins with a hyphen, and what exceeds the limits
+// of RFC 5321 §4.5.3.1.
 func ParseAddress(s string) (Address, error) {
-	bad := func(what string) (Address, error) {
-		return Address{}, fmt.Errorf("%q is no address: %s", Clean(s), what)
+	r := addressReader{b: []byte(s)}
+	a, bad := r.addrSpec()
+	if bad == nil && r.pos < len(r.b) {
+		bad = r.unexpected()
 	}
-	at := strings.LastIndexByte(s, '@')
-	switch {
-	case !utf8.ValidString(s):
-		return bad("it is not valid UTF-8")
-	case strings.ContainsAny(s, "\r\n\x00<>"):
-		return bad("it has angle brackets or control characters")
-	case at < 0:
-		return bad("there is no @ in it")
-	case strings.HasPrefix(s, "@"):
-		return bad("there is nothing before the @")
-	}
-	local, err := parseLocal(s[:at])
-	if err != nil {
-		return bad(err.Error())
-	}
-	if strings.HasPrefix(s[at+1:], "[") {
-		return bad("address literals are not accepted; name a domain")
-	}
-	domain, err := CanonicalDomain(s[at+1:])
-	if err != nil {
-		return bad(err.Error())
-	}
-	if !strings.Contains(domain, ".") {
-		return bad("the domain has no dot")
-	}
-	a := Address{Local: local, Domain: domain}
-	if len(a.String()) > maxPath {
-		return bad(fmt.Sprintf("it is longer than %d octets", maxPath))
+	if bad != nil {
+		return Address{}, fmt.Errorf("address %s: %w", excerpt(s), bad)
 	}
 	return a, nil
 }
 
-// parseLocal reads a local part, quoted or not, and returns it without quotes.
-func parseLocal(s string) (string, error) {
-	quoted := len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"'
-	local := s
-	if quoted {
-		var err error
-		if local, err = unquote(s[1 : len(s)-1]); err != nil {
-			return "", err
-		}
-	} else if !isDotString(s) {
-		return "", errors.New("the part before the @ is not well formed")
+// syntaxError is what is wrong at one octet of an address or an address list.
+type syntaxError struct {
+	at           int // offset in what the reader was given
+	reason, hint string
+}
+
+func (e *syntaxError) Error() string {
+	if e.hint == "" {
+		return e.reason
 	}
+	return e.reason + " (" + e.hint + ")"
+}
+
+// newAddress makes the Address of raw, a local part as written (quoted or not), an @
+// and a domain; at is where the @ stands in raw.
+func newAddress(raw []byte, at int) (Address, *syntaxError) {
+	s := string(raw) // one allocation holds both parts of the common address
+	local := s[:at]
+	if local != "" && local[0] == '"' {
+		local = unquoteLocal(local)
+	} else if !isDotString(local) {
+		return Address{}, &syntaxError{reason: "the local part has an empty word or a stray dot",
+			hint: `write a name@domain; a local part with odd dots needs quotes: "a..b"@example.com`}
+	}
+	if bad := checkLocal(local); bad != nil {
+		return Address{}, bad
+	}
+	if at+1 == len(s) {
+		return Address{}, &syntaxError{reason: "the domain is missing", hint: "write name@domain"}
+	}
+	domain, err := CanonicalDomain(s[at+1:])
+	if err != nil {
+		return Address{}, &syntaxError{reason: err.Error()}
+	}
+	if strings.IndexByte(domain, '.') < 0 {
+		return Address{}, &syntaxError{reason: "the domain has no dot",
+			hint: "write a full domain such as example.com"}
+	}
+	a := Address{Local: local, Domain: domain}
+	if n := len(quoteLocal(local)); n > maxLocalOctets {
+		// RFC 5321 §4.5.3.1.1: 64 octets, counted as they go over the wire.
+		return Address{}, &syntaxError{reason: fmt.Sprintf("the local part has %d octets, more than %d", n, maxLocalOctets)}
+	} else if n += 1 + len(domain); n > maxAddressOctets {
+		return Address{}, &syntaxError{reason: fmt.Sprintf("the address has %d octets, more than %d", n, maxAddressOctets)}
+	}
+	return a, nil
+}
+
+// checkLocal refuses what no local part may hold, quoted or not.
+func checkLocal(local string) *syntaxError {
 	switch {
-	case len(local) > maxLocal:
-		return "", fmt.Errorf("the part before the @ is longer than %d octets", maxLocal)
-	case !quoted && strings.HasPrefix(local, "-"):
-		return "", errors.New("the part before the @ begins with a hyphen, like an option")
-	case !quoted && strings.ContainsAny(local, "%!"):
-		return "", errors.New("routing with % or ! is not accepted")
+	case local == "":
+		return &syntaxError{reason: "the local part is empty", hint: "write name@domain"}
+	case local[0] == '-':
+		// Mail programs have taken such an address for an option.
+		return &syntaxError{reason: "the local part begins with a hyphen"}
+	case strings.IndexByte(local, '%') >= 0 || strings.IndexByte(local, '!') >= 0:
+		// RFC 5321 Appendix C, F.2: source routing in disguise.
+		return &syntaxError{reason: "the local part has a % or !, which some servers read as a route"}
+	case strings.IndexByte(local, '<') >= 0 || strings.IndexByte(local, '>') >= 0:
+		return &syntaxError{reason: "the local part has an angle bracket"}
 	}
-	return local, nil
+	for _, r := range local {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return &syntaxError{reason: fmt.Sprintf("the local part has the unprintable character %U", r)}
+		}
+	}
+	return nil
 }
 
-func unquote(s string) (string, error) {
+// unquoteLocal undoes a Quoted-string (RFC 5321 §4.1.2), which begins and ends in '"'.
+func unquoteLocal(q string) string {
+	inner := q[1 : len(q)-1]
+	if strings.IndexByte(inner, '\\') < 0 {
+		return inner
+	}
 	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		switch {
-		case c == '"':
-			return "", errors.New("there is a quote inside the quotes")
-		case c == '\\':
-			i++
-			if i == len(s) {
-				return "", errors.New("there is a backslash at its end")
-			}
-			c = s[i]
+	for i := 0; i < len(inner); i++ {
+		if inner[i] == '\\' {
+			i++ // the reader that found the closing quote has seen the pair's second octet
 		}
-		if c < ' ' || c == 0x7f {
-			return "", errors.New("there is a control character in it")
-		}
-		b.WriteByte(c)
+		b.WriteByte(inner[i])
 	}
-	if b.Len() == 0 {
-		return "", errors.New("there is nothing between the quotes")
-	}
-	return b.String(), nil
+	return b.String()
 }
 
-// CanonicalDomain is a domain in lower-case A-labels (RFC 5890 §2.3.2.1) without a final dot,
-// so that domains can be compared as text. Labels have 1 to 63 octets, all of it at most 253.
-func CanonicalDomain(s string) (string, error) {
-	profile := idna.New(idna.MapForLookup(), idna.StrictDomainName(false), idna.VerifyDNSLength(true), idna.Transitional(false))
-	domain, err := profile.ToASCII(strings.TrimSuffix(s, "."))
-	if err != nil || domain == "" || len(domain) > maxDomain {
-		return "", fmt.Errorf("%q is no domain name", Clean(s))
+// quoteLocal writes a local part as RFC 5321 §4.1.2 wants it: plain where it is a
+// Dot-string, else as a Quoted-string.
+func quoteLocal(local string) string {
+	if isDotString(local) {
+		return local
 	}
-	for i := range len(domain) {
-		c := domain[i]
-		if c != '-' && c != '.' && c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z') {
-			return "", fmt.Errorf("%q is no domain name", Clean(s))
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := range len(local) {
+		if local[i] == '"' || local[i] == '\\' {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(local[i])
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// isDotString reports the Dot-string of RFC 5321 §4.1.2 with RFC 6531's UTF-8.
+func isDotString(s string) bool {
+	afterDot := true
+	for i := range len(s) {
+		switch {
+		case s[i] == '.' && !afterDot:
+			afterDot = true
+		case isAtext(s[i]):
+			afterDot = false
+		default:
+			return false
 		}
 	}
-	return domain, nil
+	return !afterDot
+}
+
+// isAtext reports an octet of an atom (RFC 5322 §3.2.3, RFC 6532 §3.2).
+func isAtext(c byte) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c >= utf8.RuneSelf:
+		return true
+	}
+	return strings.IndexByte("!#$%&'*+-/=?^_`{|}~", c) >= 0
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// excerpt quotes the offending text of a message for people: cleaned and short.
+func excerpt(s string) string {
+	const most = 80
+	clean := Clean(s[:min(len(s), 4*most)])
+	if utf8.RuneCountInString(clean) > most {
+		clean = string([]rune(clean)[:most]) + "…"
+	}
+	return `"` + clean + `"`
 }

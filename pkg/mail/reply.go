@@ -15,21 +15,31 @@ type Status struct {
 // ParseStatus reads "5.7.10" and reports false for anything that is not a
 // status code by the grammar of RFC 3463 §2.
 func ParseStatus(s string) (Status, bool) {
-	parts := strings.Split(s, ".")
-	if len(parts) != 3 {
+	if len(s) < len("2.0.0") || s[0] != '2' && s[0] != '4' && s[0] != '5' || s[1] != '.' {
 		return Status{}, false
 	}
-	var n [3]int
-	for i, p := range parts {
-		if len(p) == 0 || len(p) > 3 || strings.Trim(p, "0123456789") != "" {
-			return Status{}, false
+	subject, detail, _ := strings.Cut(s[2:], ".")
+	x, ok := statusNumber(subject)
+	y, ok2 := statusNumber(detail)
+	if !ok || !ok2 {
+		return Status{}, false
+	}
+	return Status{int(s[0] - '0'), x, y}, true
+}
+
+// statusNumber reads one to three digits, which MUST have no leading zeros (RFC 3463 §2).
+func statusNumber(s string) (int, bool) {
+	if len(s) == 0 || len(s) > 3 || len(s) > 1 && s[0] == '0' {
+		return 0, false
+	}
+	n := 0
+	for i := range len(s) {
+		if !isDigit(s[i]) {
+			return 0, false
 		}
-		n[i], _ = strconv.Atoi(p)
+		n = n*10 + int(s[i]-'0')
 	}
-	if n[0] != 2 && n[0] != 4 && n[0] != 5 {
-		return Status{}, false
-	}
-	return Status{n[0], n[1], n[2]}, true
+	return n, true
 }
 
 // IsZero reports whether no status was given.
@@ -86,40 +96,3 @@ func (r Reply) String() string {
 	}
 	return strings.Join(parts, " ")
 }
-
-// ReplyLine is one line of a reply.
-type ReplyLine struct {
-	Code   int
-	More   bool   // another line of the same reply follows
-	Status Status // zero where the line has none that fits its code
-	Text   string // without code, separator and enhanced status
-}
-
-// ParseReplyLine reads one line of a reply, without its line end (RFC 5321 §4.2): three
-// digits, the first from 2 to 5, then a space or a hyphen and text. A code alone is a last
-// line without text, which clients must accept.
-func ParseReplyLine(line string) (ReplyLine, error) {
-	if len(line) < 3 || line[0] < '2' || line[0] > '5' || !isDigit(line[1]) || !isDigit(line[2]) {
-		return ReplyLine{}, fmt.Errorf("%q is no reply", Clean(line))
-	}
-	r := ReplyLine{Code: int(line[0]-'0')*100 + int(line[1]-'0')*10 + int(line[2]-'0')}
-	if len(line) == 3 {
-		return r, nil
-	}
-	switch line[3] {
-	case ' ':
-	case '-':
-		r.More = true
-	default:
-		return ReplyLine{}, fmt.Errorf("%q is no reply", Clean(line))
-	}
-	r.Text = line[4:]
-	// RFC 2034 §4: the status comes first in the text and its class is the code's first digit.
-	word, rest, _ := strings.Cut(r.Text, " ")
-	if st, ok := ParseStatus(word); ok && st.Class == r.Code/100 {
-		r.Status, r.Text = st, rest
-	}
-	return r, nil
-}
-
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
