@@ -146,7 +146,10 @@ func (m *Message) addresses(f field, dst []Address) ([]Address, *ParseError) {
 		element = element[:max(0, bad.at-r.begin)+i]
 	}
 	text := excerpt(string(bytes.Trim(element, " \t\r\n")))
-	return nil, m.fault(f, bad.at, "address "+text+": "+bad.reason, bad.hint)
+	// The line is that on which the address begins: the reader may have stopped behind the
+	// line end that follows it.
+	begin := len(r.b) - len(bytes.TrimLeft(r.b[r.begin:], " \t\r\n"))
+	return nil, m.fault(f, min(begin, bad.at), "address "+text+": "+bad.reason, bad.hint)
 }
 
 // single reads a field that holds exactly one address.

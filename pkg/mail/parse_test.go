@@ -283,3 +283,24 @@ func TestParseReadFailure(t *testing.T) {
 type brokenReader struct{}
 
 func (brokenReader) ReadAt([]byte, int64) (int, error) { return 0, iotest.ErrTimeout }
+
+// The line named is that on which the bad address begins, even where the reader notices only
+// at the end of the field.
+func TestBadAddressNamesItsLine(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		header string
+		line   int
+	}{
+		{"From: a@b.example\nTo: x@y.example, nobody\nSubject: s\n", 2},
+		{"From: a@b.example\nTo: x@y.example,\n nobody\nSubject: s\n", 3},
+		{"From: a@b.example\nTo: x@y.example,\n nobody,\n z@y.example\n", 3},
+	} {
+		text := tt.header + "\nbody\n"
+		_, err := Parse(strings.NewReader(text), int64(len(text)))
+		var pe *ParseError
+		if !errors.As(err, &pe) || pe.Line != tt.line {
+			t.Errorf("%q: %v, want line %d", tt.header, err, tt.line)
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -113,7 +112,7 @@ func (b *batch) read(in Input) (*message, error) {
 		return nil, err
 	}
 	defer src.release()
-	parsed, err := mail.Parse(src, src.size)
+	parsed, err := mail.ParseFor(src, src.size, b.opts.To)
 	if err != nil {
 		return nil, err
 	}
@@ -122,13 +121,7 @@ func (b *batch) read(in Input) (*message, error) {
 	if b.opts.From != nil {
 		m.reverse = *b.opts.From
 	}
-	m.recipients = b.opts.To
-	if len(m.recipients) == 0 {
-		m.recipients = parsed.Recipients()
-	}
-	if len(m.recipients) == 0 {
-		return nil, errors.New("no recipients in To, Cc or Bcc (give them with --to)")
-	}
+	m.recipients = parsed.Recipients()
 	m.facts = policy.Facts{ReversePath: m.reverse, Authors: parsed.Authors(), Subjects: parsed.Subjects()}
 	m.stamp = mail.Stamp{Date: m.queued, MessageID: "<" + m.id + "@" + b.cfg.Hostname + ">"}
 	return m, nil
