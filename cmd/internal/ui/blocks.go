@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"bufio"
 	"strings"
 )
 
@@ -10,17 +9,17 @@ const fewestBeside = 50
 
 // blocks writes each row as a block: the first cell as its heading, then every other one that
 // is not empty, labelled, and the notes. A limit of 0 is no limit: nothing wraps.
-func (o *Output) blocks(w *bufio.Writer, t *Table, limit int) {
+func (o *Output) blocks(w page, t *Table, limit int) {
 	labels := labelWidth(t)
 	for r, row := range t.rows {
 		if r > 0 {
-			w.WriteByte('\n')
+			w.end()
 		}
 		if len(row) == 0 {
 			continue
 		}
 		for _, line := range wrapWithin(shown(row[0]), limit, 0) {
-			w.WriteString(o.paint.as(Strong, line) + "\n")
+			w.line(o.paint.as(Strong, line))
 		}
 		for i := 1; i < len(row); i++ {
 			if c := &t.Columns[i]; row[i] != "" {
@@ -58,23 +57,23 @@ func labelWidth(t *Table) int {
 	return width
 }
 
-func (o *Output) property(w *bufio.Writer, p property, labels, limit int) {
+func (o *Output) property(w page, p property, labels, limit int) {
 	column := len(indent) + labels + gap
 	beside := limit == 0 || limit >= fewestBeside
 	if !beside {
 		column = 2 * len(indent)
 		if p.label != "" {
-			w.WriteString(indent + o.paint.as(Faint, p.label) + "\n")
+			w.line(indent + o.paint.as(Faint, p.label))
 		}
 	}
 	for n, line := range wrapWithin(p.text, limit, column) {
 		if n == 0 && beside {
 			label := p.label + strings.Repeat(" ", labels-textWidth(p.label)+gap)
-			w.WriteString(indent + o.paint.as(Faint, label))
+			w.text(indent + o.paint.as(Faint, label))
 		} else {
-			spaces(w, column)
+			w.spaces(column)
 		}
-		w.WriteString(o.paint.as(p.tone, line) + "\n")
+		w.line(o.paint.as(p.tone, line))
 	}
 }
 

@@ -2,7 +2,6 @@ package ui
 
 import (
 	"encoding/csv"
-	"io"
 	"strings"
 
 	"github.com/sendctl/sendctl/pkg/mail"
@@ -35,7 +34,7 @@ type csvWriter struct {
 	row []string
 }
 
-func newCSV(w io.Writer) *csvWriter { return &csvWriter{w: csv.NewWriter(w)} }
+func newCSV(w page) *csvWriter { return &csvWriter{w: csv.NewWriter(w.w)} }
 
 // write writes a row; an error shows at flush at the latest.
 func (c *csvWriter) write(cells ...string) error {
@@ -52,7 +51,7 @@ func (c *csvWriter) flush() error {
 }
 
 // csvTable writes a table as CSV, without its title and notes.
-func csvTable(w io.Writer, t *Table) error {
+func csvTable(w page, t *Table) error {
 	c := newCSV(w)
 	names := make([]string, len(t.Columns))
 	for i := range t.Columns {

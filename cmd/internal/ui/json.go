@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -65,7 +64,7 @@ func steers(r rune) bool {
 }
 
 // object writes v as one JSON object: indented on a terminal, in one line in a pipe.
-func (o *Output) object(w *bufio.Writer, v any) error {
+func (o *Output) object(w page, v any) error {
 	line, err := encode(v)
 	if err != nil {
 		return err
@@ -73,7 +72,7 @@ func (o *Output) object(w *bufio.Writer, v any) error {
 	return o.indented(w, line)
 }
 
-func (o *Output) indented(w *bufio.Writer, line []byte) error {
+func (o *Output) indented(w page, line []byte) error {
 	if o.out.Terminal {
 		var b bytes.Buffer
 		if err := json.Indent(&b, line, "", indent); err != nil {
@@ -81,16 +80,18 @@ func (o *Output) indented(w *bufio.Writer, line []byte) error {
 		}
 		line = b.Bytes()
 	}
-	w.Write(line)
-	return w.WriteByte('\n')
+	w.raw(line)
+	w.end()
+	return nil
 }
 
 // jsonLine writes v as one line.
-func jsonLine(w *bufio.Writer, v any) error {
+func jsonLine(w page, v any) error {
 	line, err := encode(v)
 	if err != nil {
 		return err
 	}
-	w.Write(line)
-	return w.WriteByte('\n')
+	w.raw(line)
+	w.end()
+	return nil
 }

@@ -1,11 +1,9 @@
 package ui
 
-import "bufio"
-
 // Print writes one result in the format asked for: v as an object in JSON (one line in
 // jsonl), the tables one below the other, the first table alone in CSV.
 func (o *Output) Print(v any, tables ...Table) error {
-	return o.write(func(w *bufio.Writer) error {
+	return o.write(func(w page) error {
 		switch o.format {
 		case FormatJSON:
 			return o.object(w, v)
@@ -19,7 +17,7 @@ func (o *Output) Print(v any, tables ...Table) error {
 // List writes a list in the format asked for: {"key":[…]} in JSON (never null), an item a line
 // in jsonl, else the table.
 func List[T any](o *Output, key string, items []T, t Table) error {
-	return o.write(func(w *bufio.Writer) error {
+	return o.write(func(w page) error {
 		switch o.format {
 		case FormatJSON:
 			if items == nil {
@@ -44,13 +42,14 @@ func (o *Output) Line(text string) error {
 	if o.format != FormatTable || o.quiet {
 		return nil
 	}
-	return o.write(func(w *bufio.Writer) error {
-		w.WriteString(cleanCell(text))
-		return w.WriteByte('\n')
+	return o.write(func(w page) error {
+		w.text(cleanCell(text))
+		w.end()
+		return nil
 	})
 }
 
-func (o *Output) printTables(w *bufio.Writer, tables []Table) error {
+func (o *Output) printTables(w page, tables []Table) error {
 	if o.format == FormatCSV {
 		if len(tables) == 0 {
 			return nil

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"os"
@@ -103,8 +102,8 @@ type Output struct {
 
 	mu           sync.Mutex // held while anything is written
 	out, err     Stream
-	buffer       *bufio.Writer // of stdout, empty between writes
-	paint, shade painter       // of stdout and of stderr
+	page         page    // of stdout, empty between writes
+	paint, shade painter // of stdout and of stderr
 	progress     *Progress
 }
 
@@ -121,7 +120,7 @@ func New(o Options) *Output {
 	}
 	return &Output{
 		format: o.Format, quiet: o.Quiet, verbose: o.Verbose, getenv: o.Getenv, now: o.Now,
-		glyphs: glyphsFor(o.Getenv), out: o.Stdout, err: o.Stderr, buffer: bufio.NewWriterSize(o.Stdout.W, 64<<10),
+		glyphs: glyphsFor(o.Getenv), out: o.Stdout, err: o.Stderr, page: newPage(o.Stdout.W),
 		paint: newPainter(o.Stdout, o), shade: newPainter(o.Stderr, o),
 	}
 }
@@ -133,18 +132,18 @@ func (o *Output) Format() Format { return o.format }
 func (o *Output) Verbose() bool { return o.verbose }
 
 // write gives f a buffered stdout, with the progress bar out of the way.
-func (o *Output) write(f func(w *bufio.Writer) error) error {
+func (o *Output) write(f func(w page) error) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.out.Terminal {
 		o.wipe()
 	}
-	w := o.buffer
-	w.Reset(o.out.W) // and forget an earlier failure
+	w := o.page
+	w.w.Reset(o.out.W) // and forget an earlier failure
 	if err := f(w); err != nil {
 		return fmt.Errorf("writing results: %w", err)
 	}
-	if err := w.Flush(); err != nil {
+	if err := w.flush(); err != nil {
 		return fmt.Errorf("writing results: %w", err)
 	}
 	return nil

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"bufio"
 	"strings"
 )
 
@@ -11,7 +10,7 @@ const widestAligned = 64
 
 // plain writes a table for a pipe: a header, then one row a line. Linear in time, and without
 // tablewriter, which takes 20 times as long (100,000 rows must not).
-func plain(w *bufio.Writer, t *Table) {
+func plain(w page, t *Table) {
 	width := naturalWidths(t)
 	titles := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
@@ -38,25 +37,19 @@ func alignedWidth(t *Table, column int) int {
 	return width
 }
 
-func plainRow(w *bufio.Writer, t *Table, row []string, width []int) {
+func plainRow(w page, t *Table, row []string, width []int) {
 	for i, cell := range row {
 		cell = shown(cell)
 		last := i == len(row)-1
 		pad := max(0, width[i]-textWidth(cell))
 		if t.Columns[i].Right {
-			spaces(w, pad)
+			w.spaces(pad)
 			pad = 0
 		}
-		w.WriteString(cell)
+		w.text(cell)
 		if !last {
-			spaces(w, pad+gap)
+			w.spaces(pad + gap)
 		}
 	}
-	w.WriteByte('\n')
-}
-
-func spaces(w *bufio.Writer, n int) {
-	for range n {
-		w.WriteByte(' ')
-	}
+	w.end()
 }

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"bufio"
 	"fmt"
 	"strconv"
 	"time"
@@ -22,9 +21,10 @@ func (o *Output) Recipient(r *send.Row) error {
 	if err != nil {
 		return err
 	}
-	return o.write(func(w *bufio.Writer) error {
-		w.Write(line)
-		return w.WriteByte('\n')
+	return o.write(func(w page) error {
+		w.raw(line)
+		w.end()
+		return nil
 	})
 }
 
@@ -38,7 +38,7 @@ func (o *Output) Report(r *send.Report, all bool) error {
 	for _, n := range r.Notes {
 		o.Warn(n, "")
 	}
-	err := o.write(func(w *bufio.Writer) error {
+	err := o.write(func(w page) error {
 		switch o.format {
 		case FormatJSON:
 			return o.reportJSON(w, r)
@@ -96,7 +96,7 @@ func place(f *send.Refusal) string {
 // Queue writes the recipients in the spool (queue list): {"entries":[…]} in JSON, a recipient
 // object a line in jsonl, the columns of send's CSV, else a table.
 func (o *Output) Queue(rows []send.Row) error {
-	return o.write(func(w *bufio.Writer) error {
+	return o.write(func(w page) error {
 		switch o.format {
 		case FormatJSON:
 			return o.entriesJSON(w, rows)

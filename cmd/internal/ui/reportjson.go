@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"bufio"
 	"bytes"
 	"strconv"
 
@@ -48,27 +47,27 @@ func refusalOf(f *send.Refusal) refusalJSON { return refusalJSON{f.File, f.Line,
 
 // reportJSON writes the object of SPEC §3: on a terminal indented, in a pipe with a line per
 // recipient, each encoded by itself so that memory does not grow with them.
-func (o *Output) reportJSON(w *bufio.Writer, r *send.Report) error {
+func (o *Output) reportJSON(w page, r *send.Report) error {
 	if o.out.Terminal {
-		return o.indentedBy(w, func(b *bufio.Writer) error { return writeReport(b, r) })
+		return o.indentedBy(w, func(b page) error { return writeReport(b, r) })
 	}
 	return writeReport(w, r)
 }
 
 // indentedBy indents on stdout what f writes.
-func (o *Output) indentedBy(w *bufio.Writer, f func(*bufio.Writer) error) error {
+func (o *Output) indentedBy(w page, f func(page) error) error {
 	var all bytes.Buffer
-	b := bufio.NewWriter(&all)
+	b := newPage(&all)
 	if err := f(b); err != nil {
 		return err
 	}
-	if err := b.Flush(); err != nil {
+	if err := b.flush(); err != nil {
 		return err
 	}
 	return o.indented(w, bytes.TrimSpace(all.Bytes()))
 }
 
-func writeReport(w *bufio.Writer, r *send.Report) error {
+func writeReport(w page, r *send.Report) error {
 	profile := r.Profile
 	if profile == "" {
 		profile = policy.NullProfile
@@ -86,47 +85,48 @@ func writeReport(w *bufio.Writer, r *send.Report) error {
 	if err != nil {
 		return err
 	}
-	w.Write(head[:len(head)-1]) // its closing brace comes last
-	w.WriteString(",\n \"summary\":")
-	w.Write(summary)
-	w.WriteString(",\n ")
+	w.raw(head[:len(head)-1]) // its closing brace comes last
+	w.text(",\n \"summary\":")
+	w.raw(summary)
+	w.text(",\n ")
 	if err := jsonArray(w, "recipients", len(r.Rows), func(i int) any { return recipientOf(&r.Rows[i]) }); err != nil {
 		return err
 	}
-	w.WriteString(",\n ")
+	w.text(",\n ")
 	if err := jsonArray(w, "refused", len(r.Refused), func(i int) any { return refusalOf(&r.Refused[i]) }); err != nil {
 		return err
 	}
-	_, err = w.WriteString("}\n")
-	return err
+	w.line("}")
+	return nil
 }
 
 // jsonArray writes "key":[…] with an item a line.
-func jsonArray(w *bufio.Writer, key string, n int, item func(int) any) error {
-	w.WriteString(strconv.Quote(key) + ":[")
+func jsonArray(w page, key string, n int, item func(int) any) error {
+	w.text(strconv.Quote(key) + ":[")
 	e := newEncoder()
 	for i := range n {
 		if i > 0 {
-			w.WriteByte(',')
+			w.text(",")
 		}
 		line, err := e.line(item(i))
 		if err != nil {
 			return err
 		}
-		w.WriteString("\n  ")
-		w.Write(line)
+		w.text("\n  ")
+		w.raw(line)
 	}
-	return w.WriteByte(']')
+	w.text("]")
+	return nil
 }
 
-func (o *Output) entriesJSON(w *bufio.Writer, rows []send.Row) error {
-	entries := func(b *bufio.Writer) error {
-		b.WriteByte('{')
+func (o *Output) entriesJSON(w page, rows []send.Row) error {
+	entries := func(b page) error {
+		b.text("{")
 		if err := jsonArray(b, "entries", len(rows), func(i int) any { return recipientOf(&rows[i]) }); err != nil {
 			return err
 		}
-		_, err := b.WriteString("}\n")
-		return err
+		b.line("}")
+		return nil
 	}
 	if o.out.Terminal {
 		return o.indentedBy(w, entries)
@@ -135,7 +135,7 @@ func (o *Output) entriesJSON(w *bufio.Writer, rows []send.Row) error {
 }
 
 // reportJSONL writes what follows the recipients: refused files, then the summary.
-func (o *Output) reportJSONL(w *bufio.Writer, r *send.Report) error {
+func (o *Output) reportJSONL(w page, r *send.Report) error {
 	for i := range r.Refused {
 		if err := jsonLine(w, map[string]refusalJSON{"refused": refusalOf(&r.Refused[i])}); err != nil {
 			return err
@@ -144,10 +144,10 @@ func (o *Output) reportJSONL(w *bufio.Writer, r *send.Report) error {
 	return jsonLine(w, map[string]summaryJSON{"summary": summaryOf(&r.Summary)})
 }
 
-func reportCSV(w *bufio.Writer, r *send.Report) error { return recipientsCSV(w, r.Rows) }
+func reportCSV(w page, r *send.Report) error { return recipientsCSV(w, r.Rows) }
 
 // recipientsCSV writes the columns of SPEC §3.
-func recipientsCSV(w *bufio.Writer, rows []send.Row) error {
+func recipientsCSV(w page, rows []send.Row) error {
 	c := newCSV(w)
 	if err := c.write("file", "recipient", "status", "profile", "tls_mode", "mx", "ip", "tls_version", "tls_cipher", "verified",
 		"code", "enhanced_code", "category", "reason", "reply", "next_attempt"); err != nil {

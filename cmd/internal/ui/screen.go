@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"strings"
@@ -17,7 +16,7 @@ const indent = "  "
 // screen writes a table to a terminal. Cells are wrapped and coloured line by line before
 // tablewriter aligns them (its own wrapping lets colour bleed into the next column), and the
 // lines under each row are put between its lines.
-func (o *Output) screen(w *bufio.Writer, t *Table, l layout) error {
+func (o *Output) screen(w page, t *Table, l layout) error {
 	var drawn bytes.Buffer
 	grid := o.grid(&drawn, t, l)
 	heights := make([]int, len(t.rows))
@@ -34,18 +33,18 @@ func (o *Output) screen(w *bufio.Writer, t *Table, l layout) error {
 		return fmt.Errorf("laying out table %q: %w", t.Title, err)
 	}
 	next := lineReader(drawn.String())
-	w.WriteString(o.paint.as(Faint, next()) + "\n")
-	w.WriteString(o.paint.as(Faint, next()) + "\n")
+	w.line(o.paint.as(Faint, next()))
+	w.line(o.paint.as(Faint, next()))
 	for r := range t.rows {
 		if apart && r > 0 {
-			w.WriteByte('\n')
+			w.end()
 		}
 		for range heights[r] {
-			w.WriteString(next() + "\n")
+			w.line(next())
 		}
 		o.under(w, t, l, r)
 	}
-	w.WriteString(o.paint.as(Faint, next()) + "\n")
+	w.line(o.paint.as(Faint, next()))
 	return nil
 }
 
@@ -129,7 +128,7 @@ func (o *Output) cells(t *Table, l layout, row []string) ([]string, int) {
 
 // under writes what belongs to a row and did not fit into it: the folded columns, running text
 // on lines of its own, then the row's notes.
-func (o *Output) under(w *bufio.Writer, t *Table, l layout, row int) {
+func (o *Output) under(w page, t *Table, l layout, row int) {
 	var short, long []string
 	for _, i := range l.folded {
 		cell, c := t.rows[row][i], &t.Columns[i]
@@ -158,12 +157,12 @@ func (o *Output) under(w *bufio.Writer, t *Table, l layout, row int) {
 
 func labelled(label, text string) string { return strings.ToLower(label) + ": " + text }
 
-func (o *Output) aside(w *bufio.Writer, text string, limit int) {
+func (o *Output) aside(w page, text string, limit int) {
 	for n, line := range wrap(text, max(1, limit-2*len(indent))) {
 		lead := indent
 		if n > 0 {
 			lead += indent
 		}
-		w.WriteString(lead + o.paint.as(Faint, line) + "\n")
+		w.line(lead + o.paint.as(Faint, line))
 	}
 }

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"bufio"
 	"strconv"
 	"strings"
 
@@ -18,7 +17,7 @@ const cleartext = "CLEARTEXT"
 
 // reportTable writes a table for each kind of outcome that occurred, then the summary. With
 // -q the tables are those of failures, and nothing is written where there is none.
-func (o *Output) reportTable(w *bufio.Writer, r *send.Report, all bool) error {
+func (o *Output) reportTable(w page, r *send.Report, all bool) error {
 	var list []Table
 	if !o.quiet {
 		list = append(list, o.deliveredTable(r, all || !o.out.Terminal), o.waitingTable(r, all || !o.out.Terminal))
@@ -37,9 +36,9 @@ func (o *Output) reportTable(w *bufio.Writer, r *send.Report, all bool) error {
 		return err
 	}
 	if len(kept) > 0 {
-		w.WriteByte('\n')
+		w.end()
 	}
-	w.WriteString(summary(&r.Summary, o.paint, o.out.columns()) + "\n")
+	w.line(summary(&r.Summary, o.paint, o.out.columns()))
 	return nil
 }
 

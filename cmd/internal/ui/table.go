@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"bufio"
 	"strings"
 )
 
@@ -91,14 +90,14 @@ func shown(cell string) string {
 }
 
 // tables writes tables one below the other, a blank line between them.
-func (o *Output) tables(w *bufio.Writer, list []Table) error {
+func (o *Output) tables(w page, list []Table) error {
 	for i := range list {
 		t := &list[i]
 		if i > 0 {
-			w.WriteByte('\n')
+			w.end()
 		}
 		if t.Title != "" {
-			w.WriteString(o.paint.as(Strong, cleanCell(t.Title)) + "\n")
+			w.line(o.paint.as(Strong, cleanCell(t.Title)))
 		}
 		if err := o.table(w, t); err != nil {
 			return err
@@ -107,7 +106,7 @@ func (o *Output) tables(w *bufio.Writer, list []Table) error {
 	return nil
 }
 
-func (o *Output) table(w *bufio.Writer, t *Table) error {
+func (o *Output) table(w page, t *Table) error {
 	if len(t.Columns) == 0 {
 		return nil
 	}
