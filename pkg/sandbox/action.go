@@ -30,7 +30,7 @@ type Event struct {
 }
 
 // Script answers an event: nil lets the host do what is right. Scripts run on the connection's goroutine,
-// several at once.
+// several at once; one that waits for its test holds up the connection, and the host's Close.
 type Script func(Event) *Action
 
 // Action is what a host does instead of what is right.
@@ -93,6 +93,11 @@ func Drip(text string, every time.Duration) *Action {
 		a.Send = append(a.Send, []byte{text[i]})
 	}
 	return a
+}
+
+// Late sends text after a while.
+func Late(text string, after time.Duration) *Action {
+	return &Action{Send: [][]byte{nil, []byte(text)}, Every: after}
 }
 
 // Endless sends text without end.

@@ -39,6 +39,7 @@ func TestReplies(t *testing.T) {
 		When(func(e Event) bool { return e.Verb == Dot && e.Size > 100 }, Reply("552 5.3.4 big")), // S19
 		On("NOOP", Raw("250 one\r\n", "250 two\r\n")),                                             // S21
 		On("VRFY", Hang(Continue)),
+		On("HELP", Late("214 late\r\n", time.Millisecond)), // S28
 	))
 	c := greeted(t, s, "mx.d.test")
 	c.do(451, "MAIL FROM:<a@b.test>")
@@ -57,6 +58,7 @@ func TestReplies(t *testing.T) {
 	c.want(250)
 	c.raw("VRFY x\r\n")
 	c.do(250, "RSET") // and nothing for VRFY
+	c.do(214, "HELP")
 	c.quit()
 	if d := only(t, s); len(d.Recipients) != 1 {
 		t.Errorf("recipients %v", d.Recipients)

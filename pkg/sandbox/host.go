@@ -153,18 +153,18 @@ func without(keywords []string, names ...string) []string {
 
 // keywords are those offered, without STARTTLS.
 func (h *Host) keywords(secured bool) []string {
-	clear := h.Keywords
-	if clear == nil {
-		clear = DefaultKeywords()
+	outside := h.Keywords
+	if outside == nil {
+		outside = DefaultKeywords()
 	}
 	switch {
 	case !secured:
-		return clear
+		return outside
 	case h.KeywordsTLS != nil:
 		return h.KeywordsTLS
 	}
 	// RFC 8689 §2: REQUIRETLS is offered only over TLS.
-	return append(slices.Clone(clear), "REQUIRETLS")
+	return append(slices.Clone(outside), "REQUIRETLS")
 }
 
 // offer indexes keywords by their upper-case name. RFC 5321 §2.4: keywords are case-insensitive.

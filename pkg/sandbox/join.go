@@ -52,9 +52,14 @@ func (s *Sandbox) publish(dir string) error {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	s.remove = func() error {
-		// A later sandbox may have put its own there.
-		if now, err := readDirections(dir); err != nil || now.PID != d.PID || now.DNS != d.DNS {
+		now, err := readDirections(dir)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			return nil
+		case err != nil:
+			return fmt.Errorf("removing %s: %w", path, err)
+		case now.PID != d.PID || now.DNS != d.DNS:
+			return nil // a later sandbox has put its own there
 		}
 		return os.Remove(path)
 	}
@@ -111,7 +116,9 @@ func Join(dir string) (*Joined, error) {
 		return nil, fmt.Errorf("joining the sandbox in %s: reading %s: %w", dir, fileName, err)
 	}
 	// The file outlives a sandbox that was killed.
-	c, err := net.DialTimeout("tcp", d.DNS, time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	c, err := dialTCP(ctx, d.DNS)
 	if err != nil {
 		return nil, fmt.Errorf("joining the sandbox in %s: process %d does not answer any more: %w", dir, d.PID, ErrNotRunning)
 	}

@@ -55,9 +55,9 @@ func TestMailbox(t *testing.T) {
 		"X-Sandbox-Rcpt-To: <c@modern.test>",
 		"X-Sandbox-Rcpt-Params: <b@modern.test> NOTIFY=FAILURE",
 		"X-Sandbox-TLS: TLSv1.2 TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+		"X-Sandbox-Client-Certificate: none",
 		"X-Sandbox-TLS-Group: x25519",
 		"X-Sandbox-TLS-Server-Name: mx.modern.test",
-		"X-Sandbox-Client-Certificate: none",
 	}
 	if !slices.Equal(lines, want) {
 		t.Errorf("fields\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))

@@ -87,19 +87,18 @@ func trace(d Delivery) []byte {
 			field("Rcpt-Params", "<"+r.Address+"> "+strings.Join(r.Params, " "))
 		}
 	}
-	if d.TLS == nil {
-		field("TLS", "none")
-		return b.Bytes()
+	session, subject := "none", "none"
+	if d.TLS != nil {
+		session = d.TLS.Version.String() + " " + d.TLS.Cipher.String()
+		if d.TLS.ClientCertificate != nil {
+			subject = d.TLS.ClientCertificate.Subject.String()
+		}
 	}
-	field("TLS", d.TLS.Version.String()+" "+d.TLS.Cipher.String())
-	if group := d.TLS.Group.String(); group != "" {
-		field("TLS-Group", group)
-	}
-	field("TLS-Server-Name", d.TLS.ServerName)
-	subject := "none"
-	if d.TLS.ClientCertificate != nil {
-		subject = d.TLS.ClientCertificate.Subject.String()
-	}
+	field("TLS", session)
 	field("Client-Certificate", subject)
+	if d.TLS != nil {
+		field("TLS-Group", d.TLS.Group.String())
+		field("TLS-Server-Name", d.TLS.ServerName)
+	}
 	return b.Bytes()
 }

@@ -149,8 +149,8 @@ func (r *record) note(change func()) {
 	change()
 }
 
-// clear keeps octets that came outside TLS.
-func (r *record) clear(c *Connection, p []byte) {
+// plain keeps octets that came outside TLS.
+func (r *record) plain(c *Connection, p []byte) {
 	if r.keep == KeepAll && len(p) > 0 {
 		r.note(func() { c.Plaintext = append(c.Plaintext, p...) })
 	}

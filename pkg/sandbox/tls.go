@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"slices"
@@ -105,7 +106,7 @@ func (c *session) handshake() bool {
 	}
 	c.wire.handshake = true
 	conn := tls.Server(c.wire, config)
-	err := conn.Handshake()
+	err := conn.HandshakeContext(context.Background()) // Server.Close ends it by closing the connection
 	c.wire.handshake = false
 	if err != nil {
 		c.server.record.note(func() { c.seen.HandshakeError = err.Error() })

@@ -31,7 +31,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
 	w.read += n
 	if !w.secured {
-		w.server.record.clear(w.seen, p[:n])
+		w.server.record.plain(w.seen, p[:n])
 	}
 	return n, err
 }
