@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -21,7 +22,9 @@ type sendFlags struct {
 	to      []string
 	list    string
 	all     bool
-	box     sandboxFlags
+	// noNotify keeps bounce messages instead of sending them.
+	noNotify bool
+	box      sandboxFlags
 }
 
 func (a *app) sendCommand() *cobra.Command {
@@ -46,6 +49,7 @@ unencrypted transport. Enabled rules demand TLS for their recipients whatever th
 	fl.StringArrayVar(&f.to, "to", nil, "recipient `ADDR` instead of those in To, Cc and Bcc; may be given again")
 	fl.StringVar(&f.list, "files-from", "", "also send the files named in `LIST`, one a line, - for standard input")
 	fl.BoolVar(&f.all, "all", false, "a row for every recipient, however many")
+	fl.BoolVar(&f.noNotify, "no-notify", false, "send no bounce messages; a copy is kept all the same")
 	f.box.register(c)
 	return c
 }
@@ -79,6 +83,14 @@ func (a *app) runSend(c *cobra.Command, f *sendFlags, paths []string) error {
 		return err
 	}
 	defer net.close()
+	state, err := a.stateDir(box)
+	if err != nil {
+		return err
+	}
+	opts.Bounces = send.Bounces{
+		Dir:  filepath.Join(state, "bounces"),
+		Send: cfg.Settings.Bounce.Notify == config.NotifySMTP && !f.noNotify,
+	}
 	a.warn(out, cfg, opts, net)
 	progress := out.Progress(0)
 	defer progress.Done()

@@ -46,6 +46,24 @@ func (a *app) directories() (config.Dirs, error) {
 	return dirs, nil
 }
 
+// stateDir is where state is kept, made where it is missing: the sandbox's where one is used
+// and no other is named.
+func (a *app) stateDir(box *sandboxNetwork) (string, error) {
+	dir := ""
+	if box != nil && a.flags.state == "" {
+		dir = box.state
+	} else {
+		var err error
+		if dir, err = config.FindState(a.configEnv()); err != nil {
+			return "", configError(err)
+		}
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fail(exitState, fmt.Errorf("making the state directory: %w", err), "name another with --state")
+	}
+	return dir, nil
+}
+
 func (a *app) configEnv() config.Env {
 	return config.Env{ConfigFlag: a.flags.config, StateFlag: a.flags.state, Getenv: a.getenv, UID: a.uid}
 }

@@ -45,6 +45,8 @@ type Options struct {
 	Rules  []policy.Rule
 	From   *mail.Address  // replaces the reverse-path that the messages name
 	To     []mail.Address // replaces the recipients that the messages name; empty: theirs
+	// Bounces says what is done about failed recipients; with an empty Dir nothing is.
+	Bounces Bounces
 }
 
 // batch is one run.
@@ -52,7 +54,7 @@ type batch struct {
 	cfg    Config
 	opts   Options
 	report Report
-	rows   []*Row
+	sent   []*message
 	engine *engine
 }
 
@@ -74,10 +76,15 @@ func Send(ctx context.Context, cfg Config, opts Options, inputs []Input) *Report
 		b.add(in)
 	}
 	b.engine.wait()
+	if opts.Bounces.Dir != "" {
+		b.notify(b.sent)
+	}
 	b.report.Finished = cfg.Clock()
-	for _, r := range b.rows {
-		b.report.Summary.Add(r)
-		b.report.Rows = append(b.report.Rows, *r)
+	for _, m := range b.sent {
+		for _, r := range m.rows {
+			b.report.Summary.Add(r)
+			b.report.Rows = append(b.report.Rows, *r)
+		}
 	}
 	return &b.report
 }
@@ -99,14 +106,14 @@ func (b *batch) add(in Input) {
 	for _, n := range m.parsed.Notes() {
 		b.report.Notes = append(b.report.Notes, in.Name+": "+n)
 	}
-	rows := b.plan(m)
-	b.engine.observe(func(o Observer) { o.Planned(len(rows)) })
-	b.rows = append(b.rows, rows...)
+	m.rows = b.plan(m)
+	b.sent = append(b.sent, m)
+	b.engine.observe(func(o Observer) { o.Planned(len(m.rows)) })
 	if m.parsed.ReceivedCount() >= maxHops {
-		b.looped(m, rows)
+		b.looped(m, m.rows)
 		return
 	}
-	for _, p := range parcels(m, rows) {
+	for _, p := range parcels(m, m.rows) {
 		b.engine.submit(p)
 	}
 }

@@ -157,7 +157,9 @@ func (e *engine) settle(r *Row, o delivery.Outcome) {
 	if o.Status.Settled() {
 		r.Settled = e.cfg.Clock()
 	}
-	e.observe(func(ob Observer) { ob.Settled(r) })
+	if !r.internal {
+		e.observe(func(ob Observer) { ob.Settled(r) })
+	}
 }
 
 // putOff defers all recipients of a parcel that was not tried.

@@ -31,6 +31,7 @@ type message struct {
 	recipients []mail.Address
 	facts      policy.Facts
 	id         string // queue id, and ENVID
+	rows       []*Row
 	queued     time.Time
 }
 

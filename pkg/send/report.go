@@ -21,6 +21,8 @@ type Row struct {
 	Settled   time.Time // zero while unsettled
 	Next      time.Time // the next attempt; zero where there is none
 	Skipped   bool      // not sent now, since an earlier run accepted it already
+
+	internal bool // a bounce message of ours, which no report lists
 }
 
 // Encrypted reports whether the recipient's copy was delivered over TLS.
@@ -96,5 +98,6 @@ type Report struct {
 	Summary           Summary
 	Rows              []Row
 	Refused           []Refusal
+	Notices           []Notice // bounce messages
 	Notes             []string // what is worth knowing: warnings about messages and configuration
 }
