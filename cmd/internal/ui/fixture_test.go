@@ -127,8 +127,8 @@ func deferrals() []send.Row {
 func report() *send.Report {
 	unverified := session("mail.selfsigned.test", tlsnames.TLS12, "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384")
 	unverified.Verified, unverified.VerifyError = policy.VerifiedNone, "the certificate is signed by itself"
-	clear := delivered(address("newsletter-reader", "oldschool.example"), &delivery.Session{MX: "mx.oldschool.example", IP: "192.0.2.99", SourceIP: "198.51.100.7", Verified: policy.VerifiedNone})
-	clear.Decision = policy.Decision{Profile: "newsletter", Mode: policy.ModeOpportunistic, Pool: "default"}
+	inClear := delivered(address("newsletter-reader", "oldschool.example"), &delivery.Session{MX: "mx.oldschool.example", IP: "192.0.2.99", SourceIP: "198.51.100.7", Verified: policy.VerifiedNone})
+	inClear.Decision = policy.Decision{Profile: "newsletter", Mode: policy.ModeOpportunistic, Pool: "default"}
 	skipped := delivered(address("anna.schmidt", "firstnational.example"), session("mx1.firstnational.example", tlsnames.TLS13, "TLS_AES_256_GCM_SHA384"))
 	skipped.Skipped = true
 	held := failure(address("ivan", "nxdomain.test"), delivery.Outcome{Status: delivery.Held, Text: "held by the operator"})
@@ -137,7 +137,7 @@ func report() *send.Report {
 	r.Rows = append(r.Rows,
 		delivered(address("anna.schmidt", "firstnational.example"), session("mx1.firstnational.example", tlsnames.TLS13, "TLS_AES_256_GCM_SHA384")),
 		delivered(address("bernd", "clinic.test"), session("mx.clinic.test", tlsnames.TLS12, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256")),
-		delivered(address("sven", "selfsigned.test"), unverified), clear)
+		delivered(address("sven", "selfsigned.test"), unverified), inClear)
 	r.Rows = append(r.Rows, bounces()...)
 	r.Rows = append(r.Rows, deferrals()...)
 	r.Rows = append(r.Rows, skipped, held)

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -48,7 +49,7 @@ func TestProgress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := onTerminal(80, Options{NoColor: true})
-		rows := append(many(100).Rows, bounces()...)
+		rows := slices.Concat(many(100).Rows, bounces())
 		rows = append(rows, deferrals()[0])
 		p := s.Progress(len(rows))
 		for i := range rows {
