@@ -169,7 +169,7 @@ func Garbage() *Action {
 }
 
 // ServerHello is a minimal ServerHello of that version and cipher suite (RFC 5246 §7.4.1.3), whatever the client
-// offered: a downgrade, and the end of the connection.
+// offered: a downgrade. The host says no more and reads on.
 func ServerHello(version, suite uint16) *Action {
 	hello := []byte{22, 3, 1, 0, 42, 2, 0, 0, 38, byte(version >> 8), byte(version)}
 	hello = append(hello, make([]byte, 32)...) // random
