@@ -94,27 +94,36 @@ type writer struct {
 	done            bool
 }
 
-// open begins a change: it makes sure of the directories, takes the lock and reads what is there.
-func (p part) open(dir, name string) (*writer, error) {
+// look prepares a change without touching anything.
+func (p part) look(dir, name string) (*writer, error) {
 	if dir == "" {
 		return nil, &Error{Message: "there is no configuration directory to write to", Hint: "name one with --config"}
 	}
 	if !ValidName(name) {
 		return nil, &UsageError{quoted(name) + " is no name for a " + p.noun, nameForm}
 	}
-	w := &writer{part: p, dir: dir, name: name, path: p.path(dir, name)}
-	var err error
+	w := &writer{part: p, dir: dir, name: name, path: p.path(dir, name), release: func() {}}
+	w.config, w.before = load(dir, map[string][]byte{})
+	return w, nil
+}
+
+// open begins a change: it makes sure of the directories, takes the lock and reads what is there.
+func (p part) open(dir, name string) (*writer, error) {
+	w, err := p.look(dir, name)
+	if err != nil {
+		return nil, err
+	}
 	if w.made, err = atomicfile.MkdirAll(filepath.Dir(w.path), dirMode); err != nil {
-		w.release = func() {}
 		w.close()
 		return nil, writeError(err)
 	}
-	if w.release, err = lock(dir); err != nil {
-		w.release = func() {}
+	release, err := lock(dir)
+	if err != nil {
 		w.close()
 		return nil, writeError(err)
 	}
-	w.config, w.before = Load(dir)
+	w.release = release
+	w.config, w.before = Load(dir) // again, now that nobody else writes
 	return w, nil
 }
 

@@ -87,13 +87,35 @@ func CreateProfile(dir, name string, f ProfileFields) (string, error) {
 	if err := w.free(); err != nil {
 		return "", err
 	}
-	f = f.withDefaults()
-	top := append([]field{{[]string{"name"}, name}}, f.top()...)
-	data, err := compose(section{"", append(top, field{[]string{"created"}, today()})}, section{"tls", f.tls()})
+	data, err := f.compose(name)
 	if err != nil {
 		return "", err
 	}
 	return w.path, w.blame(w.create(data))
+}
+
+// compose writes the text of a new profile.
+func (f ProfileFields) compose(name string) ([]byte, error) {
+	f = f.withDefaults()
+	top := append([]field{{[]string{"name"}, name}}, f.top()...)
+	return compose(section{"", append(top, field{[]string{"created"}, today()})}, section{"tls", f.tls()})
+}
+
+// CheckProfile is the error that CreateProfile would give, nil where there is none: for asking
+// again while somebody types. Nothing is written or locked.
+func CheckProfile(dir, name string, f ProfileFields) error {
+	w, err := profilePart().look(dir, name)
+	if err != nil {
+		return err
+	}
+	if err := w.free(); err != nil {
+		return err
+	}
+	data, err := f.compose(name)
+	if err != nil {
+		return err
+	}
+	return w.blame(w.check(data))
 }
 
 // free reports a name that is taken, by a file or a shipped profile.
@@ -197,7 +219,7 @@ func DeleteProfile(dir, name string) (string, error) {
 		return "", err
 	}
 	defer w.close()
-	if users := w.config.usersOf(name); len(users) > 0 {
+	if users := w.config.UsersOf(name); len(users) > 0 {
 		return "", &Error{
 			Message: fmt.Sprintf("profile %s is in use by %s", name, strings.Join(users, ", ")),
 			Hint:    "let them name another profile first",
@@ -217,8 +239,8 @@ func DeleteProfile(dir, name string) (string, error) {
 	return w.path, w.remove()
 }
 
-// usersOf lists what names a profile.
-func (c *Config) usersOf(name string) []string {
+// UsersOf lists what names a profile, in words: "rule NAME", disabled ones too, and null_profile.
+func (c *Config) UsersOf(name string) []string {
 	var users []string
 	for _, r := range c.Rules {
 		if r.ProfileName == name {

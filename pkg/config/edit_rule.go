@@ -38,6 +38,15 @@ func CreateRule(dir, name string, f RuleFields) (string, error) {
 	if w.part.exists(w.dir, w.name) {
 		return "", w.taken()
 	}
+	data, err := f.compose(name)
+	if err != nil {
+		return "", err
+	}
+	return w.path, w.blame(w.create(data))
+}
+
+// compose writes the text of a new rule.
+func (f RuleFields) compose(name string) ([]byte, error) {
 	off, on := false, true
 	if f.Enabled == nil {
 		f.Enabled = &off
@@ -46,12 +55,24 @@ func CreateRule(dir, name string, f RuleFields) (string, error) {
 		f.RelayWithTLS = &on
 	}
 	top := append([]field{{[]string{"name"}, name}}, f.top()...)
-	data, err := compose(section{"", append(top, field{[]string{"direction"}, "outgoing"})},
+	return compose(section{"", append(top, field{[]string{"direction"}, "outgoing"})},
 		section{"criteria", f.criteria()}, section{"action", f.action()})
+}
+
+// CheckRule is the error that CreateRule would give; see CheckProfile.
+func CheckRule(dir, name string, f RuleFields) error {
+	w, err := rulePart().look(dir, name)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return w.path, w.blame(w.create(data))
+	if w.part.exists(dir, name) {
+		return w.taken()
+	}
+	data, err := f.compose(name)
+	if err != nil {
+		return err
+	}
+	return w.blame(w.check(data))
 }
 
 // EditRule changes fields of a rule, its comments and all else kept, and gives its path.

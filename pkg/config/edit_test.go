@@ -416,3 +416,21 @@ profile     = "hipaa-strict"
 }
 
 func second(_ string, err error) error { return err }
+
+// Checking says what creating would, and touches nothing.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "sendctl")
+	if err := errors.Join(CheckProfile(dir, "x", ProfileFields{}), CheckRule(dir, "x", RuleFields{To: list("a.example")})); err != nil {
+		t.Error(err)
+	}
+	wantError(t, CheckProfile(dir, "x", ProfileFields{Mode: text("m")}), true, "tls.mode", "forced or opportunistic")
+	wantError(t, CheckProfile(dir, "pci", ProfileFields{}), false, "shipped", "")
+	wantError(t, CheckRule(dir, "x", RuleFields{}), true, "no criterion", "")
+	if left, err := os.ReadDir(parent); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	dir = files{"rules/x.toml": ""}.write(t)
+	wantError(t, CheckRule(dir, "x", RuleFields{To: list("a.example")}), false, "there is a rule x already", "")
+}

@@ -24,8 +24,9 @@ type loader struct {
 	now      time.Time
 	config   *Config
 	problems Problems
-	// instead holds, by path, what is read in place of files: an edit before it is written.
-	// nil stands for a file that is taken away.
+	// instead holds, by path, what is read in place of files: an edit before it is written;
+	// a nil slice stands for a file that is taken away. Where the map is not nil the directory
+	// itself need not exist yet.
 	instead map[string][]byte
 
 	// The files that were read, for what is checked when all are.
@@ -82,6 +83,9 @@ func (l *loader) shipped() {
 // directory checks the directories themselves.
 func (l *loader) directory() {
 	if _, err := isDir(l.dir); err != nil {
+		if l.instead != nil && missing(err) {
+			return
+		}
 		text, hint := why(err)
 		l.report(l.dir).errorf(hint, "the configuration directory cannot be read: %s", text)
 		return
