@@ -6,6 +6,7 @@ import (
 
 	"github.com/sendctl/sendctl/pkg/delivery"
 	"github.com/sendctl/sendctl/pkg/mail"
+	"github.com/sendctl/sendctl/pkg/policy"
 	"github.com/sendctl/sendctl/pkg/send"
 )
 
@@ -109,7 +110,7 @@ func (o *Output) deliveredTable(r *send.Report, all bool) Table {
 	return t
 }
 
-// remark notes under a delivered row what went wrong on the way and, with -v, where it went and why.
+// remark notes under a delivered row, with -v, where it went, what happened on the way and why.
 func (o *Output) remark(t *Table, row *send.Row) {
 	if !o.verbose {
 		return
@@ -120,6 +121,7 @@ func (o *Output) remark(t *Table, row *send.Row) {
 		t.Note("Not verified", s.VerifyError)
 	}
 	o.tried(t, row)
+	because(t, row)
 }
 
 func (o *Output) bouncedTable(r *send.Report) Table {
@@ -139,18 +141,23 @@ func (o *Output) bouncedTable(r *send.Report) Table {
 	return t
 }
 
-// whereTried notes the host that decided, or every host where several were asked (or with -v).
+// whereTried notes under a bounced row the host that decided, unless that is said already, or
+// every host where several were asked (or with -v), and who demanded the TLS that was not to be had.
 func (o *Output) whereTried(t *Table, row *send.Row) {
-	if len(row.Outcome.Attempts) > 1 || o.verbose {
+	out := &row.Outcome
+	h := hostOf(row)
+	switch {
+	case len(out.Attempts) > 1 || o.verbose:
 		o.tried(t, row)
-		return
-	}
-	if h := hostOf(row); h.mx != "" {
+	case h.mx != "" && !strings.Contains(out.Text, h.mx):
 		t.Note("Mail host", at(h.mx, h.ip))
+	}
+	if o.verbose || out.Reason.Category() == policy.CategoryTLS {
+		because(t, row)
 	}
 }
 
-// tried notes every attempt, and with -v who demanded what.
+// tried notes every attempt.
 func (o *Output) tried(t *Table, row *send.Row) {
 	for i := range row.Outcome.Attempts {
 		a := &row.Outcome.Attempts[i]
@@ -161,10 +168,12 @@ func (o *Output) tried(t *Table, row *send.Row) {
 		}
 		t.Note("Tried", text)
 	}
-	if o.verbose {
-		for _, c := range row.Decision.Requirement.Because {
-			t.Note("Because", c.Text)
-		}
+}
+
+// because notes who demanded what.
+func because(t *Table, row *send.Row) {
+	for _, c := range row.Decision.Requirement.Because {
+		t.Note("Because", c.Text)
 	}
 }
 
@@ -183,6 +192,7 @@ func (o *Output) deferredTable(r *send.Report) Table {
 		t.Add(row.Recipient.String(), string(out.Status), string(out.Reason), codes(out), moment(row.Next), out.Reply.String(), out.Text)
 		if o.verbose {
 			o.tried(&t, row)
+			because(&t, row)
 		}
 	}
 	return t
