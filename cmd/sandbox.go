@@ -33,7 +33,7 @@ func (a *app) runSandbox(c *cobra.Command, dir, messages string) error {
 	if err != nil {
 		return err
 	}
-	o := sandbox.Options{Dir: dir, MessageDir: messages}
+	o := sandbox.Options{Dir: dir, MessageDir: messages, Keep: sandbox.KeepCounts}
 	box, err := sandbox.Start(o)
 	if err != nil {
 		return fail(exitState, err, "")

@@ -79,7 +79,9 @@ func (f *sandboxFlags) start(state string) (*sandboxNetwork, error) {
 	} else if err := os.MkdirAll(state, 0o700); err != nil {
 		return nil, fail(exitState, fmt.Errorf("making the state directory: %w", err), "")
 	}
-	box, err := sandbox.Start(sandbox.Options{MessageDir: f.messages, StatePath: filepath.Join(state, "sandbox-greylist.json")})
+	box, err := sandbox.Start(sandbox.Options{
+		MessageDir: f.messages, StatePath: filepath.Join(state, "sandbox-greylist.json"), Keep: sandbox.KeepCounts,
+	})
 	if err != nil {
 		return nil, fail(exitState, errors.Join(err, remove()), "")
 	}

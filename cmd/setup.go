@@ -2,13 +2,10 @@ package cmd
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/x509"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	mathrand "math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -22,6 +19,7 @@ import (
 	"github.com/sendctl/sendctl/pkg/courier"
 	"github.com/sendctl/sendctl/pkg/route"
 	"github.com/sendctl/sendctl/pkg/smtp"
+	"github.com/sendctl/sendctl/pkg/tlsauth"
 )
 
 // configuration finds and loads the configuration; every error in it stops the command
@@ -83,18 +81,18 @@ type network struct {
 func (a *app) network(cfg *config.Config, box *sandboxNetwork) (*network, error) {
 	s := cfg.Settings
 	n := &network{speed: 1, close: func() {}, hostname: a.hostname(cfg, box)}
-	dial, servers, roots := courier.Dial(courier.NetDial), s.DNS.Servers, x509.NewCertPool()
-	timeouts, allowPrivate := s.Timeouts, s.Delivery.AllowPrivateAddresses
+	dial, servers, timeouts := courier.Dial(courier.NetDial), s.DNS.Servers, s.Timeouts
+	var roots *x509.CertPool
+	var err error
 	if box == nil {
-		var err error
-		if roots, err = publicRoots(); err != nil {
-			return nil, err
-		}
+		roots, err = publicRoots()
 	} else {
-		dial, servers, n.speed = box.Dial, []netip.AddrPort{box.dns}, sandboxSpeed
-		n.sandboxed = true
-		roots.AppendCertsFromPEM(box.ca)
-		timeouts = hurried(timeouts, sandboxSpeed)
+		n.sandboxed, n.speed = true, sandboxSpeed
+		dial, servers, timeouts = box.Dial, []netip.AddrPort{box.dns}, hurried(timeouts, sandboxSpeed)
+		roots, err = tlsauth.ParseRoots(box.ca)
+	}
+	if err != nil {
+		return nil, err
 	}
 	resolver, err := newResolver(servers, s.DNS.TrustAD, timeouts.DNS)
 	if err != nil {
@@ -112,7 +110,7 @@ func (a *app) network(cfg *config.Config, box *sandboxNetwork) (*network, error)
 		Resolver: resolver, Dial: dial, Port: uint16(s.Delivery.Port),
 		Session:  sessionOptions(s, timeouts, trace),
 		Hostname: n.hostname, Pools: pools(s), PublicRoots: roots,
-		AllowPrivate: allowPrivate, Pass: maxPass, Shuffle: newShuffle(),
+		AllowPrivate: s.Delivery.AllowPrivateAddresses, Pass: maxPass,
 	})
 	return n, nil
 }
@@ -206,19 +204,6 @@ func systemHostname() string {
 		return strings.TrimSuffix(full, ".")
 	}
 	return name
-}
-
-// newShuffle orders mail hosts of equal preference at random.
-func newShuffle() func(int, func(i, j int)) {
-	var seed [16]byte
-	_, _ = rand.Read(seed[:]) // never fails
-	r := mathrand.New(mathrand.NewPCG(binary.LittleEndian.Uint64(seed[:8]), binary.LittleEndian.Uint64(seed[8:])))
-	var mu sync.Mutex
-	return func(n int, swap func(i, j int)) {
-		mu.Lock()
-		defer mu.Unlock()
-		r.Shuffle(n, swap)
-	}
 }
 
 // traceFile is where sessions write their dialogues, a line at a time.

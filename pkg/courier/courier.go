@@ -63,8 +63,6 @@ type Config struct {
 	PublicRoots  *x509.CertPool
 	AllowPrivate bool          // MX hosts at loopback, private and similar addresses
 	Pass         time.Duration // one pass of the host loop until a session is usable; 0 for no bound
-	// Shuffle orders equals; nil leaves them in the order given.
-	Shuffle func(n int, swap func(i, j int))
 }
 
 // Courier makes walks. It is safe for concurrent use and keeps what it learnt about hosts

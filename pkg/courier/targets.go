@@ -42,9 +42,8 @@ func (w *Walk) resolve(ctx context.Context) {
 		})
 		return
 	}
-	hosts := w.shuffled(r.Hosts)
 	var nameless []delivery.Attempt
-	for i, h := range hosts {
+	for i, h := range r.Hosts {
 		if i == maxHosts || len(w.targets) >= maxAddresses {
 			break
 		}
@@ -71,24 +70,6 @@ func (w *Walk) resolve(ctx context.Context) {
 			w.note(delivery.Attempt{Stage: delivery.StageDNS, Reason: policy.NoMailHost, Definitive: true, Text: w.dest.Domain + " has no usable mail host"})
 		}
 	}
-}
-
-// shuffled puts hosts of equal preference into a random order.
-func (w *Walk) shuffled(hosts []route.Host) []route.Host {
-	hosts = slices.Clone(hosts)
-	if w.c.cfg.Shuffle == nil {
-		return hosts
-	}
-	for from := 0; from < len(hosts); {
-		to := from + 1
-		for to < len(hosts) && hosts[to].Preference == hosts[from].Preference {
-			to++
-		}
-		equals := hosts[from:to]
-		w.c.cfg.Shuffle(len(equals), func(i, j int) { equals[i], equals[j] = equals[j], equals[i] })
-		from = to
-	}
-	return hosts
 }
 
 // add takes a host's addresses as targets: those of the families that the pool has, private

@@ -1,6 +1,7 @@
 package smtp
 
 import (
+	"errors"
 	"net"
 	"syscall"
 	"time"
@@ -21,8 +22,9 @@ func pending(conn net.Conn) bool {
 	something := false
 	err = raw.Control(func(fd uintptr) {
 		n, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		// n == 0 without an error: the peer closed. An error other than "nothing yet": reset.
-		something = err == nil && n >= 0 || err != nil && err != syscall.EAGAIN && err != syscall.EWOULDBLOCK && err != syscall.EINTR
+		// Nothing read without an error: the peer closed. An error other than "nothing yet": reset.
+		nothingYet := errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EINTR)
+		something = n > 0 || !nothingYet
 	})
 	return err == nil && something
 }
@@ -38,6 +40,6 @@ func (s *Session) hasWords() bool {
 	if err == nil {
 		return true
 	}
-	ne, ok := err.(net.Error)
-	return !ok || !ne.Timeout()
+	var ne net.Error
+	return !errors.As(err, &ne) || !ne.Timeout()
 }

@@ -3,6 +3,7 @@ package smtp
 import (
 	"bufio"
 	"context"
+	"errors"
 	"net"
 	"strconv"
 	"strings"
@@ -127,7 +128,8 @@ func (s *Session) version() string { return s.protection.Version.String() }
 // lost ends a session whose talk broke; a reply that had come before tells more.
 func (s *Session) lost(stage delivery.Stage, err error) *Failure {
 	s.Close()
-	if said, ok := err.(*saidBeforeClosing); ok {
+	var said *saidBeforeClosing
+	if errors.As(err, &said) {
 		return s.refused(stage, said.reply)
 	}
 	return s.broken(stage, err)

@@ -264,6 +264,7 @@ func (t *talk) abandoned(blocks *blockWriter, err error) {
 // ContentError means that the message itself could not be read, which is no fault of the server.
 type ContentError struct{ Err error }
 
+// Error is the cause's text.
 func (e *ContentError) Error() string { return e.Err.Error() }
 
 // Unwrap gives the cause.
