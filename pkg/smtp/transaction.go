@@ -25,6 +25,10 @@ type Transaction struct {
 	EightBit   bool   // needs 8BITMIME
 	UTF8       bool   // the header needs SMTPUTF8
 	EnvelopeID string // ENVID where DSN is offered; "" for none
+	// Commit is called once the server has accepted a recipient and the content is on its way,
+	// right before the final dot leaves: from then on the server may have taken the message.
+	// When it fails, the dot is not sent. nil for nothing to do.
+	Commit func() error
 }
 
 // Answer is what one recipient of a transaction got: the reply that decided, or the failure
@@ -209,6 +213,12 @@ func (t *talk) content() {
 		t.early()
 		return
 	}
+	if t.tx.Commit != nil {
+		if err := t.tx.Commit(); err != nil {
+			t.uncommitted(err)
+			return
+		}
+	}
 	if err := dots.Close(); err != nil {
 		t.abandoned(blocks, err)
 		return
@@ -256,6 +266,15 @@ func (t *talk) abandoned(blocks *blockWriter, err error) {
 	}
 	f := t.s.broken(delivery.StageContent, err)
 	f.Text = "the message could not be read while it was being sent: " + mail.Clean(err.Error())
+	f.Err = &ContentError{err}
+	t.s.Close()
+	fail(t.answers, f)
+}
+
+// uncommitted ends a transaction whose dot must not be sent.
+func (t *talk) uncommitted(err error) {
+	f := t.s.broken(delivery.StageContent, err)
+	f.Text = "the message was not sent to its end: " + mail.Clean(err.Error())
 	f.Err = &ContentError{err}
 	t.s.Close()
 	fail(t.answers, f)
