@@ -39,11 +39,11 @@ func For(sender Sender, rules []Rule, facts Facts, recipient mail.Address) Decis
 		r := &rules[i]
 		if r.Enabled && r.Matches(facts, recipient) {
 			d.Rules = append(d.Rules, r.Name)
-			d.Requirement = Join(d.Requirement, r.Requirement())
+			d.Requirement = Join(d.Requirement, r.requirementFor(facts, recipient))
 			continue
 		}
-		if why := r.whyNot(facts, recipient); why != "" {
-			d.NearMisses = append(d.NearMisses, NearMiss{r.Name, why})
+		if miss, near := r.nearMiss(facts, recipient); near {
+			d.NearMisses = append(d.NearMisses, miss)
 		}
 	}
 	if d.Requirement.Encrypt {

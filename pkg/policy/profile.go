@@ -145,7 +145,7 @@ func (p *Profile) describe() string {
 	if p.Mode == ModeOpportunistic {
 		return "profile " + p.Name + " encrypts where the recipient's server can and sends in clear where it cannot"
 	}
-	return "profile " + p.Name + " demands " + p.duties().demands()
+	return "profile " + p.Name + " demands " + p.duties().Demands()
 }
 
 // Offer is what a session proposes: it binds nobody and is replaced where a Requirement

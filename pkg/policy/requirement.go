@@ -149,9 +149,16 @@ func (r Requirement) Causes() string {
 	return strings.Join(texts, "; ")
 }
 
-// demands puts the duties in words: "encryption with TLSv1.2-1.3, the MX host's certificate verified".
-func (r Requirement) demands() string {
+// Demands puts the duties in words, to be read after "demands": "encryption with TLSv1.2-1.3,
+// a publicly trusted certificate for the MX host's name"; "nothing" where there are none.
+func (r Requirement) Demands() string {
+	if !r.Encrypt {
+		return "nothing"
+	}
 	parts := []string{"encryption with " + r.Versions().String()}
+	if r.Versions() == 0 {
+		parts[0] = "encryption that nobody can give"
+	}
 	if suites := r.Suites(); suites.New() != tlsnames.TLS13Suites() && r.Versions().Has(tlsnames.TLS13) {
 		parts = append(parts, "of TLS 1.3 only "+suites.New().String())
 	}

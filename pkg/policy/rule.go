@@ -64,28 +64,6 @@ func (p Pattern) String() string {
 	return p.domain
 }
 
-// why says in words why the pattern does not match an address that looks like it; "" where
-// the two have nothing to do with each other.
-func (p Pattern) why(a mail.Address) string {
-	switch {
-	case p.Match(a) || p.domain == "" || a.Domain == "":
-		return ""
-	case p.local != "" && a.Domain == p.domain:
-		return p.String() + " is another address of that domain"
-	case p.local != "":
-		return ""
-	case p.subdomains && a.Domain == p.domain:
-		return p.String() + " means the subdomains only, not " + p.domain + " itself"
-	case !p.subdomains && strings.HasSuffix(a.Domain, "."+p.domain):
-		return p.domain + " means exactly that domain; its subdomains are ." + p.domain
-	case strings.HasSuffix(a.Domain, p.domain):
-		return a.Domain + " only ends in the same letters as " + p.domain + ", it is another domain"
-	case strings.HasPrefix(a.Domain, p.domain+"."):
-		return a.Domain + " only begins with " + p.domain + ", it is another domain"
-	}
-	return ""
-}
-
 // Rule demands encryption for the messages and recipients that it matches (SPEC §2). Values
 // of one field are alternatives, the fields must all match; an empty field matches anything.
 type Rule struct {
@@ -107,38 +85,42 @@ type Facts struct {
 
 // Requirement is what the rule demands: encryption with TLS 1.2 to 1.3 and the suites that Go
 // deems secure, or its forced profile's duties.
-func (r *Rule) Requirement() Requirement {
+func (r *Rule) Requirement() Requirement { return r.requirement("") }
+
+// requirementFor is what the rule demands of a recipient whom it matches; its cause tells by what.
+func (r *Rule) requirementFor(f Facts, recipient mail.Address) Requirement {
+	return r.requirement(" (" + r.matched(f, recipient) + ")")
+}
+
+func (r *Rule) requirement(by string) Requirement {
 	req := Requirement{
 		Encrypt:        true,
 		BarredVersions: tlsnames.VersionsOf(tlsnames.TLS10, tlsnames.TLS11),
 		BarredSuites:   tlsnames.AllSuites().Without(tlsnames.SecureSuites()),
 		OnFailure:      FailureBounce,
 	}
+	text := "rule " + r.Name + by + " demands "
 	if r.Profile != nil {
 		req = r.Profile.duties()
+		text += "what profile " + r.Profile.Name + " does: "
 	}
-	req.Because = []Cause{{Source: SourceRule, Name: r.Name, Text: r.describe(req)}}
+	req.Because = []Cause{{Source: SourceRule, Name: r.Name, Text: text + req.Demands()}}
 	return req
 }
 
-func (r *Rule) describe(req Requirement) string {
-	text := "rule " + r.Name + " (" + r.criteria() + ") demands "
-	if r.Profile != nil {
-		text += "what profile " + r.Profile.Name + " does: "
-	}
-	return text + req.demands()
-}
-
-func (r *Rule) criteria() string {
+// matched names the values by which the rule matches. What a subject must contain is not told,
+// for causes are kept and sent to people, and a subject may be health data.
+func (r *Rule) matched(f Facts, recipient mail.Address) string {
 	var parts []string
-	add := func(field string, values []string) {
-		if len(values) > 0 {
-			parts = append(parts, field+" "+strings.Join(values, " or "))
-		}
+	if i := slices.IndexFunc(r.To, func(p Pattern) bool { return p.Match(recipient) }); i >= 0 {
+		parts = append(parts, "to "+r.To[i].String())
 	}
-	add("to", patternTexts(r.To))
-	add("from", patternTexts(r.From))
-	add("subject", r.Subject)
+	if i := slices.IndexFunc(r.From, f.from); i >= 0 {
+		parts = append(parts, "from "+r.From[i].String())
+	}
+	if len(r.Subject) > 0 {
+		parts = append(parts, "by its subject")
+	}
 	return strings.Join(parts, ", ")
 }
 
@@ -160,9 +142,12 @@ func (r *Rule) matchesTo(recipient mail.Address) bool {
 }
 
 func (r *Rule) matchesFrom(f Facts) bool {
-	return len(r.From) == 0 || slices.ContainsFunc(r.From, func(p Pattern) bool {
-		return p.Match(f.ReversePath) || slices.ContainsFunc(f.Authors, p.Match)
-	})
+	return len(r.From) == 0 || slices.ContainsFunc(r.From, f.from)
+}
+
+// from reports whether the pattern names the reverse-path or an author.
+func (f Facts) from(p Pattern) bool {
+	return p.Match(f.ReversePath) || slices.ContainsFunc(f.Authors, p.Match)
 }
 
 func (r *Rule) matchesSubject(f Facts) bool {
@@ -170,40 +155,4 @@ func (r *Rule) matchesSubject(f Facts) bool {
 		folded := strings.ToLower(want)
 		return slices.ContainsFunc(f.Subjects, func(s string) bool { return strings.Contains(strings.ToLower(s), folded) })
 	})
-}
-
-// NearMiss says why a rule that looks as if it applied does not.
-type NearMiss struct {
-	Rule string `json:"rule"`
-	Why  string `json:"why"`
-}
-
-// whyNot explains a rule that does not apply: disabled, another domain that looks alike, or
-// a field that does not match where the others do. "" where the rule is not near at all.
-func (r *Rule) whyNot(f Facts, recipient mail.Address) string {
-	if r.Matches(f, recipient) {
-		if r.Enabled {
-			return ""
-		}
-		return "it matches, but it is disabled: sendctl rule enable " + r.Name
-	}
-	if !r.matchesTo(recipient) {
-		for _, p := range r.To {
-			if why := p.why(recipient); why != "" {
-				return why
-			}
-		}
-		return ""
-	}
-	var fields []string
-	if !r.matchesFrom(f) {
-		fields = append(fields, "from does not match ("+strings.Join(patternTexts(r.From), " or ")+")")
-	}
-	if !r.matchesSubject(f) {
-		fields = append(fields, "subject does not contain "+strings.Join(r.Subject, " or "))
-	}
-	if len(r.To) == 0 {
-		return ""
-	}
-	return "to matches, but " + strings.Join(fields, " and ")
 }
