@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"time"
 
@@ -71,13 +72,23 @@ func (s *Session) readLine() (string, error) {
 	if errors.Is(err, bufio.ErrBufferFull) {
 		return "", malformed("a line of more than %d octets", maxLine)
 	}
+	if err == io.EOF && len(raw) > 0 {
+		// What breaks off is no reply, and often no SMTP at all: a TLS alert, another protocol.
+		return "", malformed("a line that breaks off: %s", excerpt(raw))
+	}
 	if err != nil {
 		return "", err
 	}
 	if len(raw) < 2 || raw[len(raw)-2] != '\r' {
-		return "", malformed("a line that does not end in CRLF: %s", strconv.Quote(mail.Clean(string(raw[:len(raw)-1]))))
+		return "", malformed("a line that does not end in CRLF: %s", excerpt(raw[:len(raw)-1]))
 	}
 	return string(raw[:len(raw)-2]), nil
+}
+
+// excerpt quotes the beginning of what a stranger sent.
+func excerpt(raw []byte) string {
+	const enough = 80
+	return strconv.Quote(mail.Clean(string(raw[:min(len(raw), enough)])))
 }
 
 // say puts command lines into the write buffer.
