@@ -100,7 +100,8 @@ func (t *transfer) judge(w *courier.Walk, link *courier.Link, r *recipient, a sm
 		return ended
 	}
 	at := t.attempt(link, r, a)
-	before := at.Stage == delivery.StageMAIL || at.Stage == delivery.StageRCPT && a.Failure == nil
+	// A 421 to one RCPT takes the host away from the others of the transaction as well (S6).
+	before := at.Stage == delivery.StageMAIL || at.Stage == delivery.StageRCPT && (a.Failure == nil || at.Reply.Transient())
 	switch {
 	case a.Failure != nil && at.Stage == delivery.StageMAIL && at.Reason.Category() == policy.CategoryLocal,
 		a.Failure != nil && at.Reason == policy.MessageTooLarge:
