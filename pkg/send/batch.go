@@ -51,36 +51,65 @@ type Options struct {
 
 // batch is one run.
 type batch struct {
-	cfg    Config
-	opts   Options
-	report Report
-	sent   []*message
-	engine *engine
+	cfg      Config
+	opts     Options
+	report   Report
+	accepted []*message
+	engine   *engine
 }
 
 // maxHops is how many Received fields a message may have before it is taken for a loop
 // (RFC 5321 §6.3).
 const maxHops = 100
 
+func newBatch(ctx context.Context, cfg Config, opts Options) *batch {
+	b := &batch{cfg: cfg, opts: opts, engine: newEngine(ctx, cfg)}
+	b.report = Report{Batch: newID(), Profile: opts.Sender.Name, Started: cfg.Clock(), Rows: []Row{}, Refused: []Refusal{}}
+	return b
+}
+
 // Send sends the inputs and reports on every recipient. When ctx ends, what has begun is
 // finished and the rest is reported as deferred.
 func Send(ctx context.Context, cfg Config, opts Options, inputs []Input) *Report {
-	b := &batch{cfg: cfg, opts: opts}
-	b.report = Report{Batch: newID(), Profile: opts.Sender.Name, Started: cfg.Clock(), Rows: []Row{}, Refused: []Refusal{}}
-	b.engine = newEngine(ctx, cfg)
+	b := newBatch(ctx, cfg, opts)
+	b.each(inputs, b.send)
+	b.engine.wait()
+	if opts.Bounces.Dir != "" {
+		b.notify(b.accepted)
+	}
+	return b.finish()
+}
+
+// Plan reads the inputs and decides for every recipient as Send would, and sends nothing: the
+// report's rows have a decision and no outcome. Of cfg it needs clock and host name only.
+func Plan(ctx context.Context, cfg Config, opts Options, inputs []Input) *Report {
+	b := newBatch(ctx, cfg, opts)
+	b.each(inputs, func(m *message) {
+		if m.loops() {
+			b.note(m.input, m.loopText())
+		}
+	})
+	return b.finish()
+}
+
+// each reads the inputs one after the other, decides for their recipients and does what is to
+// be done with those that are fit to be sent.
+func (b *batch) each(inputs []Input, do func(*message)) {
 	for _, in := range inputs {
-		if ctx.Err() != nil {
+		if b.engine.ctx.Err() != nil {
 			b.refuse(Refusal{File: in.Name, Error: "interrupted before it was read; nothing of it was sent"})
 			continue
 		}
-		b.add(in)
+		if m := b.accept(in); m != nil {
+			do(m)
+		}
 	}
-	b.engine.wait()
-	if opts.Bounces.Dir != "" {
-		b.notify(b.sent)
-	}
-	b.report.Finished = cfg.Clock()
-	for _, m := range b.sent {
+}
+
+// finish closes the report.
+func (b *batch) finish() *Report {
+	b.report.Finished = b.cfg.Clock()
+	for _, m := range b.accepted {
 		for _, r := range m.rows {
 			b.report.Summary.Add(r)
 			b.report.Rows = append(b.report.Rows, *r)
@@ -89,27 +118,36 @@ func Send(ctx context.Context, cfg Config, opts Options, inputs []Input) *Report
 	return &b.report
 }
 
+func (b *batch) note(in Input, text string) {
+	b.report.Notes = append(b.report.Notes, in.Name+": "+text)
+}
+
 func (b *batch) refuse(r Refusal) {
 	b.report.Refused = append(b.report.Refused, r)
 	b.report.Summary.Refused++
 	b.engine.observe(func(o Observer) { o.Refused(r) })
 }
 
-// add reads one input and puts its parcels on their lanes.
-func (b *batch) add(in Input) {
+// accept reads one input and decides for its recipients; nil where it is refused.
+func (b *batch) accept(in Input) *message {
 	m, err := b.read(in)
 	if err != nil {
 		b.refuse(refusal(in.Name, err))
-		return
+		return nil
 	}
 	b.report.Summary.Messages++
 	for _, n := range m.parsed.Notes() {
-		b.report.Notes = append(b.report.Notes, in.Name+": "+n)
+		b.note(in, n)
 	}
 	m.rows = b.plan(m)
-	b.sent = append(b.sent, m)
+	b.accepted = append(b.accepted, m)
+	return m
+}
+
+// send puts a message's parcels on their lanes.
+func (b *batch) send(m *message) {
 	b.engine.observe(func(o Observer) { o.Planned(len(m.rows)) })
-	if m.parsed.ReceivedCount() >= maxHops {
+	if m.loops() {
 		b.looped(m, m.rows)
 		return
 	}
@@ -139,11 +177,18 @@ func (b *batch) plan(m *message) []*Row {
 	return rows
 }
 
+// loops reports a message that went round too often.
+func (m *message) loops() bool { return m.parsed.ReceivedCount() >= maxHops }
+
+func (m *message) loopText() string {
+	return fmt.Sprintf("the message has %d Received fields: it is going round in circles", m.parsed.ReceivedCount())
+}
+
 // looped bounces a message that went round too often.
 func (b *batch) looped(m *message, rows []*Row) {
 	a := delivery.Attempt{
 		Time: m.queued, Stage: delivery.StagePolicy, Reason: policy.MailLoop, Definitive: true,
-		Text: fmt.Sprintf("the message has %d Received fields: it is going round in circles", m.parsed.ReceivedCount()),
+		Text: m.loopText(),
 	}
 	for _, r := range rows {
 		b.engine.settle(r, delivery.Conclude([]delivery.Attempt{a}, r.Decision.Requirement))
