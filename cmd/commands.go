@@ -10,6 +10,9 @@ import (
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.sendCommand(),
+		a.profileCommand(),
+		a.ruleCommand(),
+		a.validateCommand(),
 		a.sandboxCommand(),
 		a.versionCommand(),
 	}
