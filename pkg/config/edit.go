@@ -234,12 +234,8 @@ func (w *writer) check(data []byte) error {
 	if len(found) == 0 {
 		return nil
 	}
-	p := Problems{Errors: found}
-	e := p.Err().(*Error)
-	if len(found) > 1 {
-		e.Hint = found[0].Hint
-	}
-	e.Message = "nothing was written: " + e.Message
+	e := errorOf(found)
+	e.Message, e.Hint = "nothing was written: "+e.Message, found[0].Hint
 	return e
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // warnProfile warns of what is allowed in a profile but may not be meant.
-func warnProfile(top, tls table, p *Profile) {
+func warnProfile(tls table, p *Profile) {
 	if p.Mode == policy.ModeOpportunistic && p.Versions.Min() > tlsnames.TLS10 {
 		tls.warnAt(tls.doc.Value(tls.at("protocols")...), `add "TLSv1.0" and what lies between, or write mode = "forced"`,
 			"tls.protocols: under mode = \"opportunistic\" a server that only speaks versions older than %s gets the mail in clear", p.Versions.Min())

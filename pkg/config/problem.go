@@ -47,11 +47,18 @@ func (p Problems) Err() error {
 	if len(p.Errors) == 0 {
 		return nil
 	}
-	first := p.Errors[0]
-	e := &Error{Message: first.String(), Hint: first.Hint, Problems: p.Errors}
-	if n := len(p.Errors) - 1; n > 0 {
-		e.Message += fmt.Sprintf(" (and %d more)", n)
+	e := errorOf(p.Errors)
+	if len(p.Errors) > 1 {
 		e.Hint = "sendctl validate shows them all"
+	}
+	return e
+}
+
+// errorOf is an error that stands for one or more problems.
+func errorOf(found []Problem) *Error {
+	e := &Error{Message: found[0].String(), Hint: found[0].Hint, Problems: found}
+	if n := len(found) - 1; n > 0 {
+		e.Message += fmt.Sprintf(" (and %d more)", n)
 	}
 	return e
 }

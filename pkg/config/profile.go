@@ -63,7 +63,7 @@ func (l *loader) profile(r report, data []byte) Profile {
 	}
 	l.certificate(tls, &p)
 	l.clientCertificate(tls, &p)
-	warnProfile(top, tls, &p)
+	warnProfile(tls, &p)
 	return p
 }
 

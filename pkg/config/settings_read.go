@@ -214,12 +214,12 @@ func (t table) source(others []Source) (Source, bool) {
 func (t table) delivery(d *Delivery) {
 	s := t.sub("delivery", "port", "connections_per_destination", "messages_per_connection", "connections", "pipelining",
 		"window", "allow_private_addresses", "retry", "retry_for", "max_run")
-	d.Port = s.number("port", d.Port, 1, 65535)
-	d.ConnectionsPerDestination = s.number("connections_per_destination", d.ConnectionsPerDestination, 1, 1000)
-	d.MessagesPerConnection = s.number("messages_per_connection", d.MessagesPerConnection, 1, 100_000)
-	d.Connections = s.number("connections", d.Connections, 1, 10_000)
+	d.Port = s.number("port", d.Port, 65535)
+	d.ConnectionsPerDestination = s.number("connections_per_destination", d.ConnectionsPerDestination, 1000)
+	d.MessagesPerConnection = s.number("messages_per_connection", d.MessagesPerConnection, 100_000)
+	d.Connections = s.number("connections", d.Connections, 10_000)
 	d.Pipelining = s.choice("pipelining", d.Pipelining, PipeliningFull, PipeliningMessage, PipeliningOff)
-	d.Window = s.number("window", d.Window, 1, 1000)
+	d.Window = s.number("window", d.Window, 1000)
 	d.AllowPrivateAddresses = s.flag("allow_private_addresses")
 	d.RetryFor = s.duration("retry_for", d.RetryFor, shortest, 30*day)
 	d.MaxRun = s.duration("max_run", d.MaxRun, shortest, 30*day)

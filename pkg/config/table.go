@@ -198,15 +198,15 @@ func (t table) flag(key string) bool {
 	}
 }
 
-// number reads an integer from low to high, fallback where there is none.
-func (t table) number(key string, fallback, low, high int) int {
+// number reads an integer from 1 to high, fallback where there is none.
+func (t table) number(key string, fallback, high int) int {
 	switch v := t.m[key].(type) {
 	case nil:
 	case int64:
-		if v >= int64(low) && v <= int64(high) {
+		if v >= 1 && v <= int64(high) {
 			return int(v)
 		}
-		t.valuef(fmt.Sprintf("accepted: %d to %d", low, high), t.at(key), "%d is out of range", v)
+		t.valuef(fmt.Sprintf("accepted: 1 to %d", high), t.at(key), "%d is out of range", v)
 	default:
 		t.wrongType(key, v, "an integer", strconv.Itoa(fallback))
 	}

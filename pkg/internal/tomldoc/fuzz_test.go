@@ -1,6 +1,7 @@
 package tomldoc
 
 import (
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -14,8 +15,8 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d, err := Parse(data)
 		if err != nil {
-			e, ok := err.(*Error)
-			if !ok || e.Line < 1 || e.Column < 1 || e.Message == "" {
+			var e *Error
+			if !errors.As(err, &e) || e.Line < 1 || e.Column < 1 || e.Message == "" {
 				t.Fatalf("%#v", err)
 			}
 			return

@@ -2,6 +2,7 @@ package tomldoc
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -133,7 +134,7 @@ func (s *scanner) keyValue(node *unstable.Node, base []string, inline int) error
 		return err
 	}
 	e := entry{
-		path: append(base[:len(base):len(base)], key.parts...), header: len(s.headers) - 1, inline: inline,
+		path: slices.Concat(base, key.parts), header: len(s.headers) - 1, inline: inline,
 		written: len(key.parts), first: key.first, key: key.last,
 		value: span{s.afterEquals(key.last.end), spanOf(node.Raw).end},
 	}
@@ -191,6 +192,6 @@ func (s *scanner) element(node *unstable.Node, array, i int) error {
 	if s.keys++; s.keys > MaxKeys {
 		return s.errorf(place.start, "", "the file has more than %d keys", MaxKeys)
 	}
-	path := append(parent.path[:len(parent.path):len(parent.path)], strconv.Itoa(i))
+	path := slices.Concat(parent.path, []string{strconv.Itoa(i)})
 	return s.value(node, entry{path: path, header: parent.header, inline: array, value: place})
 }
