@@ -8,23 +8,13 @@ type Group uint16
 // String is the IANA name ("x25519", "secp256r1", "X25519MLKEM768"), "" for zero (RSA key
 // exchange has no group), hexadecimal for what is unknown.
 func (g Group) String() string {
-	switch g {
-	case 0:
+	if g == 0 {
 		return ""
-	case 23:
-		return "secp256r1"
-	case 24:
-		return "secp384r1"
-	case 25:
-		return "secp521r1"
-	case 29:
-		return "x25519"
-	case 4587:
-		return "SecP256r1MLKEM768"
-	case 4588:
-		return "X25519MLKEM768"
-	case 4589:
-		return "SecP384r1MLKEM1024"
+	}
+	for _, k := range groups {
+		if k.id == g {
+			return k.iana
+		}
 	}
 	return fmt.Sprintf("0x%04x", uint16(g))
 }

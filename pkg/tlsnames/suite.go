@@ -61,13 +61,16 @@ func ParseSuite(name string) (Suite, bool) {
 	return 0, false
 }
 
-// String is the IANA name, or hexadecimal for a suite that Go's TLS cannot use.
+// String is the IANA name, or hexadecimal for a suite that is not known here.
 func (s Suite) String() string {
 	if i := s.index(); i >= 0 {
 		return usable[i].iana
 	}
 	if s == 0 {
 		return ""
+	}
+	if name := s.foreignName(); name != "" {
+		return name
 	}
 	return fmt.Sprintf("0x%04x", uint16(s))
 }
@@ -80,7 +83,8 @@ func (s Suite) OpenSSL() string {
 	return s.String()
 }
 
-// TLS13 reports whether the suite belongs to TLS 1.3, whose suites no older version can use.
+// TLS13 reports whether the suite belongs to TLS 1.3, whose suites no older version can use,
+// and Go's TLS can use it.
 func (s Suite) TLS13() bool {
 	i := s.index()
 	return i >= 0 && usable[i].is&tls13 != 0
