@@ -73,6 +73,7 @@ type Courier struct {
 	mu      sync.Mutex
 	next    map[string]int            // per pool and family, for the round robin over its sources
 	hellos  map[string]smtp.Hello     // the hello that an address of a host needs
+	unsure  map[string]bool           // addresses of hosts that answered out of step: no pipelining there
 	roots   map[string]*x509.CertPool // user-supplied roots by policy.Roots.ID
 	clients map[string]*tls.Certificate
 }
@@ -80,7 +81,7 @@ type Courier struct {
 // New makes a courier.
 func New(cfg Config) *Courier {
 	return &Courier{
-		cfg: cfg, next: map[string]int{}, hellos: map[string]smtp.Hello{},
+		cfg: cfg, next: map[string]int{}, hellos: map[string]smtp.Hello{}, unsure: map[string]bool{},
 		roots: map[string]*x509.CertPool{}, clients: map[string]*tls.Certificate{},
 	}
 }
@@ -142,11 +143,30 @@ func (c *Courier) helloFor(t target) smtp.Hello {
 	return c.hellos[t.key()]
 }
 
+// maxRemembered bounds what is kept about hosts; who comes later is met anew each time.
+const maxRemembered = 10_000
+
 func (c *Courier) rememberHello(t target, h smtp.Hello) {
-	const most = 10_000
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.hellos) < most {
+	if len(c.hellos) < maxRemembered {
 		c.hellos[t.key()] = h
+	}
+}
+
+// options are what a session with an address is opened with.
+func (c *Courier) options(t target) smtp.Options {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o := c.cfg.Session
+	o.Pipelining = o.Pipelining && !c.unsure[t.key()]
+	return o
+}
+
+func (c *Courier) rememberUnsure(t target) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.unsure) < maxRemembered {
+		c.unsure[t.key()] = true
 	}
 }

@@ -20,6 +20,19 @@ type Link struct {
 	*smtp.Mailer
 	Session delivery.Session
 	EHLO    string
+
+	c  *Courier
+	at target
+}
+
+// Send runs one transaction (see smtp.Mailer.Send). A host that answers out of step gets no
+// groups of commands any more (S21).
+func (l *Link) Send(tx *smtp.Transaction) []smtp.Answer {
+	answers := l.Mailer.Send(tx)
+	if l.OutOfStep() {
+		l.c.rememberUnsure(l.at)
+	}
+	return answers
 }
 
 // Walk is one pass of the host loop for one destination. It is used by one goroutine at a time.
@@ -173,7 +186,7 @@ func (w *Walk) open(ctx context.Context, t target) *opened {
 	if src.Address.IsValid() {
 		local = src.Address.String()
 	}
-	s, f := smtp.Open(ctx, conn, smtp.Peer{Host: t.host, IP: t.addr.String()}, w.c.cfg.Session)
+	s, f := smtp.Open(ctx, conn, smtp.Peer{Host: t.host, IP: t.addr.String()}, w.c.options(t))
 	if f == nil {
 		f = s.Hello(src.EHLO)
 	}
@@ -210,7 +223,7 @@ func (w *Walk) link(t target, o *opened, m *smtp.Mailer) *Link {
 	got := m.Protection()
 	verified, verifyError := got.Verified(w.dest.Requirement)
 	return &Link{
-		Mailer: m, EHLO: o.source.EHLO,
+		Mailer: m, EHLO: o.source.EHLO, c: w.c, at: t,
 		Session: delivery.Session{
 			MX: t.host, IP: t.addr.String(), SourceIP: o.local, Protection: got,
 			Verified: verified, VerifyError: verifyError,

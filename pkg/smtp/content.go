@@ -11,8 +11,8 @@ import (
 func (t *talk) content() {
 	s := t.s
 	if pending(s.raw) && s.hasWords() {
-		// An answer to content that was not sent yet: the server is out of step.
-		t.outOfStep(delivery.StageContent, mail.Reply{})
+		// Said before any content was sent: out of step, unless it is the end of the connection.
+		t.lost(delivery.StageContent, s.unasked())
 		return
 	}
 	blocks := &blockWriter{s: s}
@@ -46,7 +46,8 @@ func (t *talk) content() {
 	case err != nil:
 		t.doubt(err)
 	case reply.Intermediate():
-		t.outOfStep(delivery.StageFinal, reply)
+		// Neither yes nor no: who can say what became of the message?
+		t.doubt(outOfStep(reply))
 	default:
 		t.answerAccepted(Answer{Stage: delivery.StageFinal, Reply: reply})
 		if reply.Code == 421 {

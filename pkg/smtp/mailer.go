@@ -14,7 +14,7 @@ type Mailer struct {
 	// uses counts transactions, so that a failure of a session that had served before can be
 	// told from one of a fresh session.
 	uses int
-	// unsure is set once the server answered out of step: no more groups of commands to it.
+	// unsure is set once the server answered out of step.
 	unsure bool
 }
 
@@ -50,6 +50,10 @@ func (m *Mailer) Uses() int { return m.uses }
 
 // Usable reports whether another transaction may be tried.
 func (m *Mailer) Usable() bool { return !m.s.dead }
+
+// OutOfStep reports that the server's answers did not fit the commands. The session is over
+// then, and groups of commands may be what the server cannot cope with.
+func (m *Mailer) OutOfStep() bool { return m.unsure }
 
 // Quit ends the session politely.
 func (m *Mailer) Quit() { m.s.Quit() }

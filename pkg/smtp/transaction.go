@@ -7,6 +7,7 @@ import (
 
 	"github.com/sendctl/sendctl/pkg/delivery"
 	"github.com/sendctl/sendctl/pkg/mail"
+	"github.com/sendctl/sendctl/pkg/policy"
 )
 
 // Content is a message as it goes on the wire: CRLF line ends, not dot-stuffed.
@@ -80,7 +81,7 @@ type talk struct {
 // run takes the transaction through its stages. With PIPELINING, MAIL, all RCPTs and DATA
 // leave in one group (RFC 2920 §3.1); else one command at a time.
 func (t *talk) run(mailCmd string) {
-	s, group := t.s, t.m.s.opts.Pipelining && t.s.Offers("PIPELINING") && !t.m.unsure
+	s, group := t.s, t.m.s.opts.Pipelining && t.s.Offers("PIPELINING")
 	if group {
 		s.say(mailCmd)
 		for _, i := range t.asked {
@@ -182,8 +183,11 @@ func (t *talk) data(group bool) bool {
 	case err != nil:
 		t.lost(delivery.StageDATA, err)
 		return false
-	case reply.Positive(), reply.Intermediate() && reply.Code != 354, reply.Code == 354 && t.s.in.Buffered() > 0:
+	case reply.Positive(), reply.Intermediate() && reply.Code != 354:
 		t.outOfStep(delivery.StageDATA, reply)
+		return false
+	case reply.Code == 354 && t.s.in.Buffered() > 0:
+		t.lost(delivery.StageContent, t.s.unasked())
 		return false
 	case reply.Code != 354:
 		t.answerAccepted(Answer{Stage: delivery.StageDATA, Reply: reply})
@@ -203,17 +207,23 @@ func (t *talk) answerAccepted(a Answer) {
 // refuses and closes at once has still refused (S26).
 func (t *talk) lost(stage delivery.Stage, err error) {
 	f := t.s.lost(stage, err)
+	t.m.unsure = t.m.unsure || f.Reason == policy.ProtocolError
 	fail(t.answers, f)
 }
 
-// outOfStep ends a session whose replies no longer belong to our commands.
+// outOfStep ends a session whose replies no longer belong to our commands. Up to the 354 to
+// DATA it casts doubt on what each recipient was told as well, for one answer too many makes
+// every later one that of its neighbour.
 func (t *talk) outOfStep(stage delivery.Stage, reply mail.Reply) {
-	f := t.s.broken(stage, &protocolError{"an answer out of step: " + reply.String(), reply})
+	f := t.s.broken(stage, outOfStep(reply))
 	t.s.Close()
-	for _, i := range t.asked {
-		if a := t.answers[i]; a.Reply.IsZero() || a.Reply.Intermediate() {
-			t.answers[i] = Answer{Stage: stage, Failure: f}
-		}
+	t.m.unsure = true
+	whose := t.asked
+	if stage == delivery.StageContent {
+		whose = t.accepted
+	}
+	for _, i := range whose {
+		t.answers[i] = Answer{Stage: stage, Failure: f}
 	}
 }
 
@@ -236,12 +246,17 @@ func (t *talk) drain(n int, closing bool) {
 		t.s.Close()
 		return
 	}
-	if reply.Code == 354 {
+	switch {
+	case reply.Code == 354:
 		if reply, err = t.s.ask("."); err != nil || reply.Positive() {
 			// Positive: it took an empty message for nobody. Either way the session is odd.
 			t.s.Quit()
 			return
 		}
+	case reply.Positive() && n == 0:
+		// A yes to DATA for nobody: the answer to some RCPT, whose own went to another.
+		t.outOfStep(delivery.StageDATA, reply)
+		return
 	}
 	t.reset(reply.Code == 421)
 }

@@ -30,6 +30,11 @@ func malformed(format string, args ...any) error {
 	return &protocolError{what: fmt.Sprintf(format, args...)}
 }
 
+// outOfStep means that an answer came that no command of ours asked for.
+func outOfStep(reply mail.Reply) error {
+	return &protocolError{"an answer out of step: " + reply.String(), reply}
+}
+
 // readReply reads one whole reply, within a deadline for all of it.
 func (s *Session) readReply(timeout time.Duration) (mail.Reply, error) {
 	if err := s.conn.SetReadDeadline(s.deadline(timeout)); err != nil {
@@ -108,11 +113,27 @@ func (s *Session) flush(timeout time.Duration) error {
 
 // ask says one command and reads its reply.
 func (s *Session) ask(line string) (mail.Reply, error) {
+	if s.in.Buffered() > 0 {
+		return mail.Reply{}, s.unasked()
+	}
 	s.say(line)
 	if err := s.flush(s.opts.Timeouts.Command); err != nil {
 		return mail.Reply{}, s.lastWords(err)
 	}
 	return s.readReply(s.opts.Timeouts.Command)
+}
+
+// unasked reads what the server said before the next command, and says why that is wrong:
+// it would be taken for the answer to it (S21). Only a server that closes may (RFC 5321 §3.8).
+func (s *Session) unasked() error {
+	reply, err := s.readReply(s.opts.Timeouts.Command)
+	switch {
+	case err != nil:
+		return err
+	case reply.Code == 421:
+		return &saidBeforeClosing{reply, io.EOF}
+	}
+	return outOfStep(reply)
 }
 
 // lastWords prefers, after a write failed, the cause that the reader knows: a server that
