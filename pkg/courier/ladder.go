@@ -82,11 +82,16 @@ func retries(left []smtp.Hello, f *smtp.Failure) []smtp.Hello {
 }
 
 // decisive is the failure that speaks for an address: of several hellos a temporary answer
-// wins over a definitive one, and the last of its kind is the most telling.
+// wins over a definitive one, and the last of its kind is the most telling. But where only
+// the suite of TLS 1.3 offended, that is what has to change at the server, whatever it says to
+// a hello without TLS 1.3.
 func decisive(said []*smtp.Failure) *smtp.Failure {
 	last := said[len(said)-1]
 	for _, f := range said {
-		if !f.Definitive {
+		switch {
+		case !f.Definitive:
+			last = f
+		case last.Definitive && f.Stage == delivery.StagePolicy && f.Reason == policy.TLSCipherMismatch:
 			last = f
 		}
 	}

@@ -39,8 +39,12 @@ func Conclude(attempts []Attempt, req policy.Requirement) Outcome {
 
 // answersForDomain reports whether a server refused for good what its host may speak of for
 // the whole domain: the sender, this recipient or the message. What we found out ourselves
-// (no SMTPUTF8, SIZE too small) holds of that host alone.
+// (no SMTPUTF8, SIZE too small) holds of that host alone, and so does a demand for STARTTLS in
+// clear (RFC 3207 §4): where TLS had failed there by a passing trouble, it may work next time.
 func (a Attempt) answersForDomain() bool {
+	if a.Reply.Code == 530 && a.TLSVersion == "" {
+		return false
+	}
 	switch a.Stage {
 	case StageMAIL, StageRCPT, StageDATA, StageContent, StageFinal:
 		return a.Definitive && !a.Reply.IsZero()
