@@ -1,0 +1,247 @@
+package hello
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/sendctl/sendctl/pkg/tlsnames"
+)
+
+// Kind is what a server answered with.
+type Kind uint8
+
+// The kinds of answer.
+const (
+	Nothing           Kind = iota // not yet complete
+	ServerHello                   // a version and a suite were agreed on
+	HelloRetryRequest             // the same, and the group that the server wants (TLS 1.3)
+	Alert                         // the server refuses
+)
+
+// Answer is the first thing of meaning that a server said.
+type Answer struct {
+	Kind    Kind
+	Version tlsnames.Version // chosen; zero for an alert
+	Suite   tlsnames.Suite   // chosen; zero for an alert and for SSLv2
+	Group   tlsnames.Group   // asked for by HelloRetryRequest; else zero
+	Alert   tlsnames.Alert   // for an alert
+	Specs   []uint32         // SSLv2: the cipher specs that both know
+	// Warnings are alerts that came before and were not fatal, such as unrecognized_name.
+	Warnings []tlsnames.Alert
+}
+
+// Limits on what a server may send before its answer is complete. A ServerHello has some 100 octets.
+const (
+	maxRecord  = 1<<14 + 2048
+	maxMessage = 1 << 14
+	maxAnswer  = 1 << 16
+	maxWarning = 8
+)
+
+// NotTLSError means that what came is no TLS: the octets that it began with.
+type NotTLSError struct{ First []byte }
+
+func (e *NotTLSError) Error() string {
+	return fmt.Sprintf("the answer is not TLS: it begins with %q", e.First)
+}
+
+func notTLS(b []byte) error { return &NotTLSError{bytes.Clone(b[:min(len(b), 32)])} }
+
+// MalformedError means that what came looks like TLS, but is not as TLS has it.
+type MalformedError struct{ What string }
+
+func (e *MalformedError) Error() string { return "the TLS answer is malformed: " + e.What }
+
+func malformed(format string, args ...any) error {
+	return &MalformedError{fmt.Sprintf(format, args...)}
+}
+
+// Reader takes a server's answer from a stream that may be split anywhere. The zero value is
+// ready. It keeps at most 64 KiB.
+type Reader struct {
+	in       []byte // octets not yet read as records
+	message  []byte // handshake messages, records undone
+	total    int
+	answer   Answer
+	warnings []tlsnames.Alert
+	done     bool
+	err      error
+}
+
+// Feed takes the next octets and reports whether the answer is complete. What follows the
+// answer is ignored. An error is a *NotTLSError or a *MalformedError, and remains.
+func (r *Reader) Feed(p []byte) (bool, error) {
+	if r.done || r.err != nil {
+		return r.done, r.err
+	}
+	r.total += len(p)
+	r.in = append(r.in, p...)
+	r.done, r.err = r.step()
+	if r.err == nil && !r.done && r.total > maxAnswer {
+		r.err = malformed("more than %d octets without an answer", maxAnswer)
+	}
+	if r.done {
+		r.answer.Warnings = r.warnings
+	}
+	return r.done, r.err
+}
+
+// Answer is what was read; its Kind is Nothing until Feed reported that it is complete.
+func (r *Reader) Answer() Answer { return r.answer }
+
+// Started reports whether anything came at all.
+func (r *Reader) Started() bool { return r.total > 0 }
+
+// step reads as many records as there are.
+func (r *Reader) step() (bool, error) {
+	if len(r.in) > 0 && r.in[0]&0x80 != 0 && len(r.message) == 0 {
+		return r.feedSSL2()
+	}
+	for {
+		kind, body, ok, err := r.record()
+		if err != nil || !ok {
+			return false, err
+		}
+		var done bool
+		if kind == recordAlert {
+			done, err = r.alert(body)
+		} else {
+			r.message = append(r.message, body...)
+			done, err = r.handshake()
+		}
+		if done || err != nil {
+			return done, err
+		}
+	}
+}
+
+// record takes one whole record off the input; false where more is needed.
+func (r *Reader) record() (byte, []byte, bool, error) {
+	const header = 5
+	b := r.in
+	if len(b) == 0 {
+		return 0, nil, false, nil
+	}
+	if b[0] != recordAlert && b[0] != recordHandshake || len(b) > 1 && b[1] != 3 || len(b) > 2 && b[2] > 4 {
+		return 0, nil, false, notTLS(b)
+	}
+	if len(b) < header {
+		return 0, nil, false, nil
+	}
+	n := int(binary.BigEndian.Uint16(b[3:]))
+	if n == 0 || n > maxRecord {
+		return 0, nil, false, malformed("a record of %d octets", n)
+	}
+	if len(b) < header+n {
+		return 0, nil, false, nil
+	}
+	r.in = b[header+n:]
+	return b[0], b[header : header+n], true, nil
+}
+
+// alert reads an alert: a warning is kept and read over, all others are the answer. Under
+// TLS 1.3 the level means nothing (RFC 8446 §6), but before it does.
+func (r *Reader) alert(body []byte) (bool, error) {
+	const warning, closeNotify = 1, 0
+	if len(body) != 2 {
+		return false, malformed("an alert of %d octets", len(body))
+	}
+	if body[0] == warning && body[1] != closeNotify {
+		if len(r.warnings) == maxWarning {
+			return false, malformed("more than %d warnings", maxWarning)
+		}
+		r.warnings = append(r.warnings, tlsnames.Alert(body[1]))
+		return false, nil
+	}
+	r.answer = Answer{Kind: Alert, Alert: tlsnames.Alert(body[1])}
+	return true, nil
+}
+
+// handshake reads the first handshake message once it is complete.
+func (r *Reader) handshake() (bool, error) {
+	const header = 4
+	m := r.message
+	if len(m) > 0 && m[0] != messageServerHello {
+		return false, malformed("handshake message %d where ServerHello was due", m[0])
+	}
+	if len(m) < header {
+		return false, nil
+	}
+	n := int(m[1])<<16 | int(m[2])<<8 | int(m[3])
+	if n > maxMessage {
+		return false, malformed("a ServerHello of %d octets", n)
+	}
+	if len(m) < header+n {
+		return false, nil
+	}
+	return r.serverHello(m[header : header+n])
+}
+
+// serverHello reads ServerHello or HelloRetryRequest (RFC 8446 §4.1.3, RFC 5246 §7.4.1.3).
+func (r *Reader) serverHello(m []byte) (bool, error) {
+	c := cursor{m}
+	version := tlsnames.Version(c.uint16())
+	random := c.take(32)
+	c.take(int(c.uint8())) // session ID
+	suite := tlsnames.Suite(c.uint16())
+	c.uint8() // compression
+	if c.b == nil {
+		return false, malformed("a ServerHello that is too short")
+	}
+	a := Answer{Kind: ServerHello, Version: version, Suite: suite}
+	// RFC 8446 §4.1.3: a HelloRetryRequest is a ServerHello with this random.
+	again := sha256.Sum256([]byte("HelloRetryRequest"))
+	if bytes.Equal(random, again[:]) {
+		a.Kind = HelloRetryRequest
+	}
+	if len(c.b) > 0 {
+		ext := cursor{c.take(int(c.uint16()))}
+		for len(ext.b) > 0 {
+			kind := ext.uint16()
+			body := cursor{ext.take(int(ext.uint16()))}
+			if body.b == nil {
+				return false, malformed("extensions that are longer than their list")
+			}
+			switch {
+			case kind == extSupportedVersions && len(body.b) == 2:
+				a.Version = tlsnames.Version(body.uint16())
+			case kind == extKeyShare && len(body.b) >= 2:
+				a.Group = tlsnames.Group(body.uint16())
+			}
+		}
+		if ext.b == nil || c.b == nil {
+			return false, malformed("extensions that are longer than the ServerHello")
+		}
+	}
+	r.answer = a
+	return true, nil
+}
+
+// cursor reads from the front; after reading too far its rest is nil and stays so.
+type cursor struct{ b []byte }
+
+func (c *cursor) take(n int) []byte {
+	if c.b == nil || n > len(c.b) {
+		c.b = nil
+		return nil
+	}
+	head := c.b[:n:n]
+	c.b = c.b[n:]
+	return head
+}
+
+func (c *cursor) uint8() uint8 {
+	if p := c.take(1); p != nil {
+		return p[0]
+	}
+	return 0
+}
+
+func (c *cursor) uint16() uint16 {
+	if p := c.take(2); p != nil {
+		return binary.BigEndian.Uint16(p)
+	}
+	return 0
+}
