@@ -73,6 +73,7 @@ type Courier struct {
 	mu      sync.Mutex
 	next    map[string]int            // per pool and family, for the round robin over its sources
 	hellos  map[string]smtp.Hello     // the hello that an address of a host needs
+	tainted map[string]bool           // hosts that injected plaintext: nothing goes there in clear
 	unsure  map[string]bool           // addresses of hosts that answered out of step: no pipelining there
 	roots   map[string]*x509.CertPool // user-supplied roots by policy.Roots.ID
 	clients map[string]*tls.Certificate
@@ -81,7 +82,7 @@ type Courier struct {
 // New makes a courier.
 func New(cfg Config) *Courier {
 	return &Courier{
-		cfg: cfg, next: map[string]int{}, hellos: map[string]smtp.Hello{}, unsure: map[string]bool{},
+		cfg: cfg, next: map[string]int{}, hellos: map[string]smtp.Hello{}, tainted: map[string]bool{}, unsure: map[string]bool{},
 		roots: map[string]*x509.CertPool{}, clients: map[string]*tls.Certificate{},
 	}
 }
@@ -152,6 +153,19 @@ func (c *Courier) rememberHello(t target, h smtp.Hello) {
 	if len(c.hellos) < maxRemembered {
 		c.hellos[t.key()] = h
 	}
+}
+
+// taint notes a host behind whose answer to STARTTLS there was plaintext, at whatever address.
+func (c *Courier) taint(host string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tainted[host] = true
+}
+
+func (c *Courier) isTainted(host string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tainted[host]
 }
 
 // options are what a session with an address is opened with.

@@ -38,11 +38,14 @@ func (w *Walk) try(ctx context.Context, t target, sec smtp.Security) *Link {
 			}
 			return w.link(t, o, m)
 		}
+		if f.Reason == policy.StartTLSInjection {
+			w.c.taint(t.host)
+		}
 		said = append(said, f)
 		hellos = append(hellos[:i+1], retries(hellos[i+1:], f)...)
 	}
 	w.noteFailure(t, local, decisive(said))
-	if w.mayUseClear(said) {
+	if !w.dest.Requirement.Encrypt && !w.c.isTainted(t.host) {
 		w.clear = append(w.clear, clearing{target: t, failed: true})
 	}
 	return nil
@@ -98,20 +101,6 @@ func decisive(said []*smtp.Failure) *smtp.Failure {
 	return last
 }
 
-// mayUseClear reports whether cleartext is allowed to an address whose TLS failed: never
-// where encryption is required, and never after an injection, which may be an attack.
-func (w *Walk) mayUseClear(said []*smtp.Failure) bool {
-	if w.dest.Requirement.Encrypt {
-		return false
-	}
-	for _, f := range said {
-		if f.Reason == policy.StartTLSInjection {
-			return false
-		}
-	}
-	return true
-}
-
 // withoutTLS deals with a host that offers no STARTTLS: a failure where encryption is
 // required, else its session is kept until it is clear that no equal host does better.
 func (w *Walk) withoutTLS(t target, o *opened) {
@@ -126,10 +115,21 @@ func (w *Walk) withoutTLS(t target, o *opened) {
 	w.clear = append(w.clear, clearing{target: t, open: o})
 }
 
-// inClear uses an address in clear, as the last rung of an opportunistic ladder.
+// inClear uses an address in clear, as the last rung of an opportunistic ladder: never that
+// of a host that injected plaintext, which may be an attack that has just this for its aim.
 func (w *Walk) inClear(ctx context.Context, c clearing) *Link {
-	if w.dest.Requirement.Encrypt {
+	switch {
+	case w.dest.Requirement.Encrypt:
 		return nil // not reached: such an address is never kept; Admit would refuse it too
+	case w.c.isTainted(c.host):
+		if c.open != nil {
+			c.open.session.Quit()
+		}
+		w.noteFailure(c.target, "", &smtp.Failure{
+			Stage: delivery.StageSTARTTLS, Reason: policy.StartTLSInjection,
+			Text: c.host + " sent plaintext behind its answer to STARTTLS before, so nothing goes there in clear",
+		})
+		return nil
 	}
 	return w.plain(ctx, c.target, c.open)
 }

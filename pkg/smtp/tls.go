@@ -160,8 +160,9 @@ func config(host string, sec Security, p *progress) *tls.Config {
 	return c
 }
 
-// looksLikeReply reports whether what came instead of TLS is the text of an SMTP reply:
-// plaintext that was put behind the 220 and arrived a moment later.
+// looksLikeReply reports whether what came instead of TLS begins like an SMTP reply:
+// plaintext that was put behind the 220 and arrived a moment later. The code alone says so,
+// for a part of a line may be all that was injected, and TLS follows.
 func looksLikeReply(err error) bool {
 	var rh tls.RecordHeaderError
 	if !errors.As(err, &rh) {
@@ -169,7 +170,7 @@ func looksLikeReply(err error) bool {
 	}
 	h := rh.RecordHeader
 	digit := func(b byte) bool { return b >= '0' && b <= '9' }
-	return h[0] >= '2' && h[0] <= '5' && digit(h[1]) && digit(h[2]) && (h[3] == ' ' || h[3] == '-' || h[3] == '\r')
+	return h[0] >= '2' && h[0] <= '5' && digit(h[1]) && digit(h[2])
 }
 
 // remoteAlert finds the alert by which the server ended TLS.
