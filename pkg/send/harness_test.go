@@ -183,6 +183,15 @@ func newLab(t *testing.T, p plan) *lab {
 	return l
 }
 
+// usePools gives the default pool these sources; EHLO says name from there, "" for the lab's.
+func usePools(name string, sources ...string) func(*courier.Config) {
+	return func(c *courier.Config) {
+		for _, s := range sources {
+			c.Pools = map[string][]courier.Source{policy.DefaultPool: append(c.Pools[policy.DefaultPool], courier.Source{Address: netip.MustParseAddr(s), EHLO: name})}
+		}
+	}
+}
+
 // dial counts the connections and whether they are closed.
 func (l *lab) dial(ctx context.Context, source netip.Addr, target netip.AddrPort) (net.Conn, error) {
 	c, err := l.Dial(ctx, source, target)
@@ -247,7 +256,6 @@ type oddities struct {
 	violations bool // the host's keywords lie, so that it notes violations
 	frozen     bool // the host never sees the end of a connection
 	status     bool // a server's code does not match the status (552 to RCPT)
-	copies     bool // the host keeps what it did not acknowledge
 }
 
 // send sends letters and holds that every promise about a batch was kept.
