@@ -47,8 +47,12 @@ func (r *Rule) whyNot(f Facts, recipient mail.Address) string {
 	sort(len(r.To) > 0, true, "to", "")
 	sort(len(r.From) > 0, r.matchesFrom(f), "from", "from is not "+strings.Join(patternTexts(r.From), " or "))
 	sort(len(r.Subject) > 0, r.matchesSubject(f), "subject", "subject does not contain "+strings.Join(r.Subject, " or "))
-	if len(match) > 0 {
-		return strings.Join(match, " and ") + " matches, but " + strings.Join(miss, " and ")
+	switch len(match) {
+	case 0:
+	case 1:
+		return match[0] + " matches, but " + strings.Join(miss, " and ")
+	default:
+		return strings.Join(match, " and ") + " match, but " + miss[0] // there are three fields in all
 	}
 	if len(r.From) > 0 && len(r.Subject) == 0 {
 		return near(r.From, slices.Concat([]mail.Address{f.ReversePath}, f.Authors)...)

@@ -98,7 +98,7 @@ func TestDemands(t *testing.T) {
 		{newsletter.Requirement(), "nothing"},
 		{hipaa.Requirement(), "encryption with TLSv1.2-1.3"},
 		{pci.Requirement(), "encryption with TLSv1.2-1.3, a publicly trusted certificate for the MX host's name"},
-		{none, "encryption that nobody can give, a publicly trusted certificate for the MX host's name"},
+		{none, "encryption, but no TLS version is left that all allow"},
 	} {
 		if got := tt.req.Demands(); got != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)

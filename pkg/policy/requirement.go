@@ -133,11 +133,18 @@ func (r Requirement) Conflict() Verdict {
 	if !r.Encrypt || r.Versions() != 0 {
 		return Verdict{}
 	}
-	reason, what := TLSVersionMismatch, "TLS version"
+	reason := TLSVersionMismatch
 	if r.BarredVersions != tlsnames.AllVersions {
-		reason, what = TLSCipherMismatch, "cipher suite"
+		reason = TLSCipherMismatch
 	}
-	return Verdict{Reason: reason, Text: "no " + what + " is left that all allow: " + r.Causes()}
+	return Verdict{Reason: reason, Text: nothingLeft(reason) + ": " + r.Causes()}
+}
+
+func nothingLeft(r Reason) string {
+	if r == TLSCipherMismatch {
+		return "no cipher suite is left that all allow"
+	}
+	return "no TLS version is left that all allow"
 }
 
 // Causes joins the causes' texts for a sentence.
@@ -155,10 +162,10 @@ func (r Requirement) Demands() string {
 	if !r.Encrypt {
 		return "nothing"
 	}
-	parts := []string{"encryption with " + r.Versions().String()}
-	if r.Versions() == 0 {
-		parts[0] = "encryption that nobody can give"
+	if v := r.Conflict(); !v.Satisfied() {
+		return "encryption, but " + nothingLeft(v.Reason)
 	}
+	parts := []string{"encryption with " + r.Versions().String()}
 	if suites := r.Suites(); suites.New() != tlsnames.TLS13Suites() && r.Versions().Has(tlsnames.TLS13) {
 		parts = append(parts, "of TLS 1.3 only "+suites.New().String())
 	}
