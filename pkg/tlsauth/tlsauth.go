@@ -118,6 +118,14 @@ func names(leaf *x509.Certificate) string {
 // trust verifies the chain without the name, at a time at which the leaf was valid, so that
 // an expired certificate of a known authority is told from one that nobody vouches for.
 func trust(chain []*x509.Certificate, pool *x509.CertPool, now time.Time) policy.Finding {
+	err := verifyTrust(chain, pool, now)
+	if err == nil {
+		return policy.Finding{OK: true}
+	}
+	return policy.Finding{Reason: policy.CertificateNotTrusted, Text: untrusted(chain, err)}
+}
+
+func verifyTrust(chain []*x509.Certificate, pool *x509.CertPool, now time.Time) error {
 	leaf := chain[0]
 	at := now
 	switch {
@@ -135,10 +143,7 @@ func trust(chain []*x509.Certificate, pool *x509.CertPool, now time.Time) policy
 		pool = x509.NewCertPool()
 	}
 	_, err := leaf.Verify(x509.VerifyOptions{Roots: pool, Intermediates: between, CurrentTime: at})
-	if err == nil {
-		return policy.Finding{OK: true}
-	}
-	return policy.Finding{Reason: policy.CertificateNotTrusted, Text: untrusted(chain, err)}
+	return err
 }
 
 func untrusted(chain []*x509.Certificate, err error) string {
