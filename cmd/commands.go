@@ -10,6 +10,7 @@ import (
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.sendCommand(),
+		a.explainCommand(),
 		a.profileCommand(),
 		a.ruleCommand(),
 		a.validateCommand(),

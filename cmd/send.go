@@ -24,6 +24,7 @@ type sendFlags struct {
 	all     bool
 	// noNotify keeps bounce messages instead of sending them.
 	noNotify bool
+	dryRun   bool
 	box      sandboxFlags
 }
 
@@ -40,6 +41,7 @@ unencrypted transport. Enabled rules demand TLS for their recipients whatever th
 		Example: `  sendctl send --profile hipaa batch/
   sendctl send --profile newsletter --from news@clinic.example letter.eml
   sendctl send --profile hipaa --to doctor@example.org - < result.eml
+  sendctl send --dry-run --profile hipaa batch/
   sendctl send --sandbox --profile hipaa examples/batch`,
 		RunE: func(c *cobra.Command, args []string) error { return a.runSend(c, &f, args) },
 	}
@@ -49,8 +51,10 @@ unencrypted transport. Enabled rules demand TLS for their recipients whatever th
 	fl.StringArrayVar(&f.to, "to", nil, "recipient `ADDR` instead of those in To, Cc and Bcc; may be given again")
 	fl.StringVar(&f.list, "files-from", "", "also send the files named in `LIST`, one a line, - for standard input")
 	fl.BoolVar(&f.all, "all", false, "a row for every recipient, however many")
+	fl.BoolVar(&f.dryRun, "dry-run", false, "only show what each recipient's copy must get, and why; nothing is sent or written")
 	fl.BoolVar(&f.noNotify, "no-notify", false, "send no bounce messages; a copy is kept all the same")
 	f.box.register(c)
+	_ = c.RegisterFlagCompletionFunc("profile", a.completeProfiles(false, -1))
 	return c
 }
 
@@ -70,6 +74,9 @@ func (a *app) runSend(c *cobra.Command, f *sendFlags, paths []string) error {
 	ins, err := a.inputs(paths, f.list)
 	if err != nil {
 		return err
+	}
+	if f.dryRun {
+		return a.dryRun(c.Context(), f, cfg, opts, ins)
 	}
 	box, err := f.box.open(a.flags.state)
 	if err != nil {
@@ -105,6 +112,7 @@ func (a *app) runSend(c *cobra.Command, f *sendFlags, paths []string) error {
 	if err := out.Report(report, f.all); err != nil {
 		return fail(exitState, fmt.Errorf("writing the report: %w", err), "")
 	}
+	hintDisabled(out, report.Rows)
 	return statusOfReport(report, c.Context().Err() != nil)
 }
 

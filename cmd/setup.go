@@ -25,23 +25,15 @@ import (
 // configuration finds and loads the configuration; every error in it stops the command
 // before anything is sent.
 func (a *app) configuration() (*config.Config, error) {
-	dirs, err := a.directories()
+	dirs, err := config.FindConfig(a.configEnv())
 	if err != nil {
-		return nil, err
+		return nil, configError(err)
 	}
 	cfg, problems := config.Load(dirs.Config)
 	if err := problems.Err(); err != nil {
 		return nil, configError(err)
 	}
 	return cfg, nil
-}
-
-func (a *app) directories() (config.Dirs, error) {
-	dirs, err := config.Find(a.configEnv())
-	if err != nil {
-		return dirs, configError(err)
-	}
-	return dirs, nil
 }
 
 // stateDir is where state is kept, made where it is missing: the sandbox's where one is used
@@ -81,20 +73,20 @@ type network struct {
 func (a *app) network(cfg *config.Config, box *sandboxNetwork) (*network, error) {
 	s := cfg.Settings
 	n := &network{speed: 1, close: func() {}, hostname: a.hostname(cfg, box)}
-	dial, servers, timeouts := courier.Dial(courier.NetDial), s.DNS.Servers, s.Timeouts
+	dial, timeouts := courier.Dial(courier.NetDial), s.Timeouts
 	var roots *x509.CertPool
 	var err error
 	if box == nil {
 		roots, err = publicRoots()
 	} else {
 		n.sandboxed, n.speed = true, sandboxSpeed
-		dial, servers, timeouts = box.Dial, []netip.AddrPort{box.dns}, hurried(timeouts, sandboxSpeed)
+		dial, timeouts = box.Dial, hurried(timeouts, sandboxSpeed)
 		roots, err = tlsauth.ParseRoots(box.ca)
 	}
 	if err != nil {
 		return nil, err
 	}
-	resolver, err := newResolver(servers, s.DNS.TrustAD, timeouts.DNS)
+	resolver, err := a.resolver(cfg, box)
 	if err != nil {
 		return nil, err
 	}
@@ -133,18 +125,23 @@ func sessionOptions(s config.Settings, t config.Timeouts, trace *traceFile) smtp
 	return o
 }
 
-func newResolver(servers []netip.AddrPort, trustAD bool, timeout time.Duration) (*route.Resolver, error) {
-	names := make([]string, len(servers))
-	for i, s := range servers {
-		names[i] = s.String()
+// resolver makes the resolver that the configuration describes, or that of a sandbox.
+func (a *app) resolver(cfg *config.Config, box *sandboxNetwork) (*route.Resolver, error) {
+	o := route.Options{TrustAD: cfg.Settings.DNS.TrustAD, Timeout: cfg.Settings.Timeouts.DNS}
+	servers := cfg.Settings.DNS.Servers
+	if box != nil {
+		servers, o.Timeout = []netip.AddrPort{box.dns}, hurried(cfg.Settings.Timeouts, sandboxSpeed).DNS
 	}
-	if len(names) == 0 {
+	for _, s := range servers {
+		o.Servers = append(o.Servers, s.String())
+	}
+	if len(o.Servers) == 0 {
 		var err error
-		if names, err = route.ServersFromResolvConf("/etc/resolv.conf"); err != nil {
+		if o.Servers, err = route.ServersFromResolvConf("/etc/resolv.conf"); err != nil {
 			return nil, configf("name a resolver in [dns] servers of sendctl.toml", "%w", err)
 		}
 	}
-	return route.New(route.Options{Servers: names, TrustAD: trustAD, Timeout: timeout}), nil
+	return route.New(o), nil
 }
 
 // publicRoots are the system's, or Mozilla's as they were embedded where the system has none.

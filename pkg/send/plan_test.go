@@ -16,7 +16,7 @@ func planConfig() send.Config {
 	return send.Config{Hostname: "mta1.clinic.test", Clock: func() time.Time { return time.Unix(1e9, 0) }}
 }
 
-func planned(t *testing.T, ctx context.Context, opts send.Options, texts ...string) *send.Report {
+func planned(ctx context.Context, t *testing.T, opts send.Options, texts ...string) *send.Report {
 	t.Helper()
 	var inputs []send.Input
 	for i, text := range texts {
@@ -38,7 +38,7 @@ func TestPlan(t *testing.T) {
 	opts := send.Options{Sender: policy.Sender{Name: policy.NullProfile}, Rules: []policy.Rule{
 		{Name: "sub", Enabled: true, To: []policy.Pattern{to}, Subject: []string{"[secure]"}},
 	}}
-	r := planned(t, t.Context(), opts, planMail, "no header at all")
+	r := planned(t.Context(), t, opts, planMail, "no header at all")
 	if len(r.Refused) != 1 || r.Refused[0].File != "b.eml" || r.Refused[0].Line == 0 {
 		t.Errorf("refused %+v", r.Refused)
 	}
@@ -66,7 +66,7 @@ func TestPlan(t *testing.T) {
 func TestPlanTellsOfLoops(t *testing.T) {
 	t.Parallel()
 	loop := strings.Repeat("Received: from a by b; Mon, 1 Jan 2024 00:00:00 +0000\n", 100) + planMail
-	r := planned(t, t.Context(), send.Options{Sender: policy.Sender{Name: policy.NullProfile}}, loop)
+	r := planned(t.Context(), t, send.Options{Sender: policy.Sender{Name: policy.NullProfile}}, loop)
 	if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "a.eml: the message has 100 Received fields") {
 		t.Errorf("notes %q", r.Notes)
 	}
@@ -77,13 +77,13 @@ func TestPlanOptionsAndInterrupt(t *testing.T) {
 	t.Parallel()
 	from := mail.Address{Local: "bounces", Domain: "clinic.test"}
 	opts := send.Options{Sender: policy.Sender{Name: policy.NullProfile}, From: &from, To: []mail.Address{{Local: "x", Domain: "bank.test"}}}
-	r := planned(t, t.Context(), opts, planMail)
+	r := planned(t.Context(), t, opts, planMail)
 	if len(r.Rows) != 1 || r.Rows[0].Recipient != opts.To[0] || r.Rows[0].Sender != from {
 		t.Errorf("rows %+v", r.Rows)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if r := planned(t, ctx, opts, planMail); len(r.Rows) != 0 || len(r.Refused) != 1 || !strings.Contains(r.Refused[0].Error, "interrupted") {
+	if r := planned(ctx, t, opts, planMail); len(r.Rows) != 0 || len(r.Refused) != 1 || !strings.Contains(r.Refused[0].Error, "interrupted") {
 		t.Errorf("interrupted: %+v", r)
 	}
 }

@@ -1,0 +1,192 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sendctl/sendctl/cmd/internal/ui"
+	"github.com/sendctl/sendctl/pkg/config"
+	"github.com/sendctl/sendctl/pkg/policy"
+	"github.com/sendctl/sendctl/pkg/send"
+)
+
+// plan is what a dry run prints: the batch as explain shows it, and what would be refused.
+type plan struct {
+	Recipients []explained `json:"recipients"`
+	Refused    []refusal   `json:"refused"`
+
+	summary string
+}
+
+// refusal is a file of which nothing would be sent, as send's own report has it.
+type refusal struct {
+	File  string `json:"file"`
+	Line  int    `json:"line"`
+	Error string `json:"error"`
+	hint  string
+}
+
+// dryRun plans a batch and prints what each recipient's copy must get. It asks the DNS where
+// mail would go, and neither talks to a mail host nor writes anything.
+func (a *app) dryRun(ctx context.Context, f *sendFlags, cfg *config.Config, opts send.Options, ins []send.Input) error {
+	out, err := a.output()
+	if err != nil {
+		return err
+	}
+	l, err := a.lookup(&f.box, cfg)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	name := l.hostname()
+	a.warn(out, cfg, opts, &network{sandboxed: f.box.at != "", hostname: name})
+	report := send.Plan(ctx, send.Config{Clock: time.Now, Hostname: name}, opts, ins)
+	p := planOf(report)
+	l.fill(ctx, p.Recipients)
+	for _, n := range report.Notes {
+		out.Warn(n, "")
+	}
+	if err := p.print(out); err != nil {
+		return fail(exitState, fmt.Errorf("writing the plan: %w", err), "")
+	}
+	hintDisabled(out, report.Rows)
+	switch {
+	case ctx.Err() != nil:
+		return outcome(exitInterrupted)
+	case len(p.Refused) > 0:
+		return outcome(exitInvalid)
+	}
+	return nil
+}
+
+func planOf(r *send.Report) plan {
+	p := plan{Recipients: make([]explained, len(r.Rows)), Refused: make([]refusal, len(r.Refused))}
+	modes := map[policy.Mode]int{}
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		p.Recipients[i] = explain(row.Recipient, row.Decision)
+		p.Recipients[i].File = row.File
+		modes[row.Decision.Mode]++
+	}
+	for i, f := range r.Refused {
+		p.Refused[i] = refusal{f.File, f.Line, f.Error, f.Hint}
+	}
+	p.summary = fmt.Sprintf("dry run, nothing was sent: %s, %s: %d forced, %d opportunistic, %d unencrypted",
+		plural(r.Summary.Messages, "message"), plural(r.Summary.Recipients, "recipient"),
+		modes[policy.ModeForced], modes[policy.ModeOpportunistic], modes[policy.ModeNone])
+	if n := len(p.Refused); n > 0 {
+		p.summary += fmt.Sprintf(", %d refused", n)
+	}
+	return p
+}
+
+// print writes the plan: in jsonl a recipient a line and then the refused files, as send does.
+func (p *plan) print(out *ui.Output) error {
+	switch out.Format() {
+	case ui.FormatJSON:
+		return out.Print(p)
+	case ui.FormatJSONL:
+		if err := ui.List(out, "recipients", p.Recipients, ui.Table{}); err != nil {
+			return err
+		}
+		for _, r := range p.Refused {
+			if err := out.Print(map[string]refusal{"refused": r}); err != nil {
+				return err
+			}
+		}
+		return nil
+	case ui.FormatCSV:
+		for _, r := range p.Refused {
+			out.Warn(r.String(), r.hint)
+		}
+	case ui.FormatTable:
+	}
+	var tables []ui.Table
+	if len(p.Recipients) > 0 || out.Format() == ui.FormatCSV {
+		tables = append(tables, explainTable(out, ui.Blocks, p.Recipients))
+	}
+	if len(p.Refused) > 0 {
+		tables = append(tables, p.refusedTable())
+	}
+	if err := out.Print(p, tables...); err != nil {
+		return err
+	}
+	if len(tables) > 0 {
+		if err := out.Line(""); err != nil {
+			return err
+		}
+	}
+	return out.Line(p.summary)
+}
+
+func (p *plan) refusedTable() ui.Table {
+	t := ui.Table{Title: "Refused", Columns: []ui.Column{
+		{Title: "File"}, {Title: "Line", Right: true}, {Title: "Error", Wrap: true}, {Title: "What to do", Wrap: true, Fold: 1},
+	}}
+	for _, r := range p.Refused {
+		line := ""
+		if r.Line > 0 {
+			line = strconv.Itoa(r.Line)
+		}
+		t.Add(r.File, line, r.Error, r.hint)
+	}
+	return t
+}
+
+// String is the place and what is wrong there.
+func (r refusal) String() string {
+	if r.Line > 0 {
+		return fmt.Sprintf("%s:%d: refused: %s", r.File, r.Line, r.Error)
+	}
+	return r.File + ": refused: " + r.Error
+}
+
+// hintDisabled counts the recipients that only disabled rules match, for somebody may think
+// that these protect them.
+func hintDisabled(out *ui.Output, rows []send.Row) {
+	count, names := disabledOnly(rows)
+	if count == 0 {
+		return
+	}
+	what := "only a disabled rule matches "
+	if len(names) > 1 {
+		what = "only disabled rules match "
+	}
+	what += plural(count, "recipient") + ": " + joined(names)
+	const most = 3
+	commands := make([]string, 0, most)
+	for _, n := range names[:min(most, len(names))] {
+		commands = append(commands, "sendctl rule enable "+n)
+	}
+	out.Hint(what + " (" + strings.Join(commands, "; ") + ")")
+}
+
+// disabledOnly counts recipients that match no enabled rule and a disabled one at least, and
+// names these rules in the order in which they were met.
+func disabledOnly(rows []send.Row) (int, []string) {
+	count, seen, names := 0, map[string]bool{}, []string{}
+	for i := range rows {
+		d := &rows[i].Decision
+		if len(d.Rules) > 0 {
+			continue
+		}
+		matched := false
+		for _, m := range d.NearMisses {
+			if !m.Disabled {
+				continue
+			}
+			matched = true
+			if !seen[m.Rule] {
+				seen[m.Rule] = true
+				names = append(names, m.Rule)
+			}
+		}
+		if matched {
+			count++
+		}
+	}
+	return count, names
+}
