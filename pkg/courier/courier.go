@@ -72,7 +72,7 @@ type Courier struct {
 
 	mu      sync.Mutex
 	next    map[string]int            // per pool and family, for the round robin over its sources
-	hellos  map[string]smtp.Hello     // the hello that an address of a host needs
+	hellos  map[string]smtp.Hello     // the hello that an address of a host needs under an offer
 	tainted map[string]bool           // hosts that injected plaintext: nothing goes there in clear
 	unsure  map[string]bool           // addresses of hosts that answered out of step: no pipelining there
 	roots   map[string]*x509.CertPool // user-supplied roots by policy.Roots.ID
@@ -137,21 +137,22 @@ func (c *Courier) security(d Destination) (smtp.Security, error) {
 	return sec, nil
 }
 
-// helloFor is the hello that an address was seen to need.
-func (c *Courier) helloFor(t target) smtp.Hello {
+// helloFor is the hello that an address was seen to need under an offer: what one offer has
+// to do without, such as TLS 1.3 for the sake of its suites, another may propose.
+func (c *Courier) helloFor(t target, offer policy.Offer) smtp.Hello {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.hellos[t.key()]
+	return c.hellos[t.key()+"|"+offer.Key()]
 }
 
 // maxRemembered bounds what is kept about hosts; who comes later is met anew each time.
 const maxRemembered = 10_000
 
-func (c *Courier) rememberHello(t target, h smtp.Hello) {
+func (c *Courier) rememberHello(t target, offer policy.Offer, h smtp.Hello) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.hellos) < maxRemembered {
-		c.hellos[t.key()] = h
+		c.hellos[t.key()+"|"+offer.Key()] = h
 	}
 }
 

@@ -34,7 +34,7 @@ func (w *Walk) try(ctx context.Context, t target, sec smtp.Security) *Link {
 		m, f := w.secure(o, sec)
 		if f == nil {
 			if sec.Hello != smtp.HelloFull {
-				w.c.rememberHello(t, sec.Hello)
+				w.c.rememberHello(t, sec.Offer, sec.Hello)
 			}
 			return w.link(t, o, m)
 		}
@@ -65,7 +65,7 @@ func (w *Walk) hellos(t target, offer policy.Offer) []smtp.Hello {
 	if offer.Versions.Has(tlsnames.TLS13) && offer.Versions.Has(tlsnames.TLS12) {
 		all = append(all, smtp.HelloTLS12)
 	}
-	if known := w.c.helloFor(t); int(known) < len(all) {
+	if known := w.c.helloFor(t, offer); int(known) < len(all) {
 		return all[known:]
 	}
 	return all
