@@ -96,12 +96,17 @@ func (m *Mailer) limits(tx *Transaction) (own []Answer, utf8 bool) {
 		fail(own, f)
 		return own, false
 	}
-	if tx.EightBit && !s.Offers("8BITMIME") {
+	utf8 = tx.UTF8 || tx.From.NeedsSMTPUTF8()
+	no := local(policy.SMTPUTF8NotSupported, "takes no addresses or header fields in UTF-8 (no SMTPUTF8)")
+	switch {
+	case utf8 && !s.Offers("SMTPUTF8"):
+		// Before 8BITMIME, which alone would not do (RFC 6531 §3.1: who offers this one offers both).
+		fail(own, no)
+		return own, false
+	case tx.EightBit && !s.Offers("8BITMIME"):
 		fail(own, local(policy.EightBitNotSupported, "takes no 8-bit content (no 8BITMIME), and messages are sent unaltered"))
 		return own, false
 	}
-	utf8 = tx.UTF8 || tx.From.NeedsSMTPUTF8()
-	no := local(policy.SMTPUTF8NotSupported, "takes no addresses or header fields in UTF-8 (no SMTPUTF8)")
 	for i, rcpt := range tx.Recipients {
 		needs := utf8 || rcpt.NeedsSMTPUTF8()
 		switch {
