@@ -111,7 +111,7 @@ func canonical(message string) []byte {
 	if !strings.HasSuffix(s, "\r\n") {
 		s += "\r\n"
 	}
-	return []byte(regexp.MustCompile(`(?m)\ABcc:.*\r\n|^Bcc:.*\r\n`).ReplaceAllString(s, ""))
+	return []byte(regexp.MustCompile(`(?mi)^Bcc:.*\r\n(?:[ \t].*\r\n)*`).ReplaceAllString(s, ""))
 }
 
 // The Received fields of Postfix 3.7 with smtpd_tls_received_header, and of Exim 4.96.
@@ -121,6 +121,7 @@ func receivedForms() []*regexp.Regexp {
 			`(?: \(using (?P<version>\S+) with cipher (?P<cipher>\S+) \(\d+/\d+ bits\)(?: key-exchange (?P<group>\S+(?: \([^)]*\))?))?[^)]*(?:\([^)]*\)[^)]*)*\))?` +
 			`(?: \((?:No client certificate requested|Client did not present a certificate|Client CN "(?P<client>[^"]*)", Issuer "[^"]*" \((?P<verdict>[^)]*)\))\))?` +
 			` by (?P<by>\S+) \(Postfix\) with (?P<proto>\S+) id `),
+		regexp.MustCompile(`^by (?P<by>\S+) \(Postfix\) id `), // its own notices
 		regexp.MustCompile(`^from (?:\[(?P<ip>[\d.]+)\] \(helo=(?P<ehlo>\S+)\)|(?P<ehlo>\S+) \(\[(?P<ip>[\d.]+)\]\)) by (?P<by>\S+) ` +
 			`with (?P<proto>\S+) (?:\((?P<version>TLS[^)]*)\) (?:tls (?P<cipher>\S+) )?)?\(Exim `),
 	}
