@@ -19,10 +19,22 @@ import (
 
 // asker asks a person on a terminal, a line at a time.
 type asker struct {
-	ctx   context.Context // of the command, whose interrupt ends the asking
-	close func()
-	out   io.Writer
-	lines <-chan answer
+	ctx context.Context // of the command, whose interrupt ends the asking
+	in  *bufio.Reader
+	out io.Writer
+}
+
+// asker is nil where nobody is there to be asked: standard input or the talk is no terminal.
+func (a *app) asker(ctx context.Context) *asker {
+	if !isTerminal(a.stdin) || !isTerminal(a.stderr) {
+		return nil
+	}
+	return &asker{ctx, bufio.NewReader(a.stdin), a.stderr}
+}
+
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // answer is a line, or why there is none.
@@ -31,41 +43,18 @@ type answer struct {
 	err  error
 }
 
-// asker is nil where nobody is there to be asked: standard input or the talk is no terminal.
-func (a *app) asker(ctx context.Context) *asker {
-	if !isTerminal(a.stdin) || !isTerminal(a.stderr) {
-		return nil
-	}
-	return newAsker(ctx, a.stdin, a.stderr)
-}
-
-func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// newAsker reads lines beside the asking, since a read from a terminal cannot be interrupted.
-func newAsker(ctx context.Context, in io.Reader, out io.Writer) *asker {
-	ctx, cancel := context.WithCancel(ctx)
-	lines := make(chan answer)
+// read reads one line beside the asking, since a read from a terminal cannot be interrupted.
+// Between questions nothing reads, for an editor may be at the terminal then.
+func (q *asker) read() <-chan answer {
+	line := make(chan answer, 1)
 	go func() {
-		r := bufio.NewReader(in)
-		for {
-			text, err := r.ReadString('\n')
-			if text != "" {
-				err = nil
-			}
-			select {
-			case lines <- answer{strings.TrimSpace(text), err}:
-			case <-ctx.Done():
-				return
-			}
-			if err != nil {
-				return
-			}
+		text, err := q.in.ReadString('\n')
+		if text != "" {
+			err = nil
 		}
+		line <- answer{strings.TrimSpace(text), err}
 	}()
-	return &asker{ctx: ctx, close: cancel, out: out, lines: lines}
+	return line
 }
 
 // ask puts one question; an empty answer is the fallback.
@@ -79,7 +68,7 @@ func (q *asker) ask(question, fallback string) (string, error) {
 	select {
 	case <-q.ctx.Done():
 		return "", fail(exitInterrupted, errors.New("interrupted: nothing was written"), "")
-	case a := <-q.lines:
+	case a := <-q.read():
 		if a.err != nil {
 			return "", usagef("answer the questions, or give flags", "no answer: nothing was written")
 		}

@@ -1,10 +1,12 @@
 package cmd
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sendctl/sendctl/pkg/config"
@@ -14,9 +16,7 @@ import (
 func answers(t *testing.T, lines ...string) (*asker, *strings.Builder) {
 	t.Helper()
 	var out strings.Builder
-	q := newAsker(t.Context(), strings.NewReader(strings.Join(lines, "\n")+"\n"), &out)
-	t.Cleanup(q.close)
-	return q, &out
+	return &asker{t.Context(), bufio.NewReader(strings.NewReader(strings.Join(lines, "\n") + "\n")), &out}, &out
 }
 
 // Enter alone takes what is offered, and a bad answer is asked for again.
@@ -113,12 +113,38 @@ func TestAskEnds(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	silent, end := io.Pipe()
 	t.Cleanup(func() { _ = end.Close() })
-	interrupted := newAsker(ctx, silent, io.Discard)
+	interrupted := &asker{ctx, bufio.NewReader(silent), io.Discard}
 	interrupt()
 	if _, err := interrupted.ask("Name", ""); statusOf(err) != exitInterrupted {
 		t.Errorf("interrupted: %v", err)
 	}
 	if err := (&app{surroundings: surroundings{stdin: strings.NewReader("")}}).asker(t.Context()); err != nil {
 		t.Error("asks where there is no terminal")
+	}
+}
+
+// lineByLine gives a line at each Read, as a terminal does, and counts.
+type lineByLine struct {
+	lines []string
+	reads atomic.Int32
+}
+
+func (l *lineByLine) Read(p []byte) (int, error) {
+	n := int(l.reads.Add(1))
+	if n > len(l.lines) {
+		return 0, io.EOF
+	}
+	return copy(p, l.lines[n-1]+"\n"), nil
+}
+
+// Between questions nothing is read: the next line may be meant for an editor.
+func TestAskReadsNoMoreThanTheAnswer(t *testing.T) {
+	t.Parallel()
+	in := &lineByLine{lines: []string{"one", "two"}}
+	q := &asker{t.Context(), bufio.NewReader(in), io.Discard}
+	for i, want := range in.lines {
+		if got, err := q.ask("?", ""); err != nil || got != want || int(in.reads.Load()) != i+1 {
+			t.Errorf("%q, %v after %d reads", got, err, in.reads.Load())
+		}
 	}
 }

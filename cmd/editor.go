@@ -120,7 +120,6 @@ func (a *app) again(ctx context.Context, err error) bool {
 	if q == nil || !errors.As(err, &e) {
 		return false
 	}
-	defer q.close()
 	for _, p := range e.Problems {
 		_, _ = fmt.Fprintf(a.stderr, "  %s\n", p)
 		if p.Hint != "" {

@@ -136,7 +136,6 @@ the profile is valid.` + configExitHelp,
 			}
 			fields := f.fields(c.Flags(), dirs.Create)
 			if q := a.asker(c.Context()); q != nil && !anyGiven(c) {
-				defer q.close()
 				if err := askProfile(q, dirs.Create, args[0], &fields); err != nil {
 					return err
 				}

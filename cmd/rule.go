@@ -101,7 +101,6 @@ asks on a terminal. Nothing is written unless the rule is valid.` + configExitHe
 			}
 			fields := f.fields(c.Flags())
 			if q := a.asker(c.Context()); q != nil && !anyGiven(c) {
-				defer q.close()
 				if err := askRule(q, dirs.Create, args[0], &fields); err != nil {
 					return err
 				}
