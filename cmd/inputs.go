@@ -14,6 +14,9 @@ import (
 	"github.com/sendctl/sendctl/pkg/send"
 )
 
+// errNoFiles means that paths were named in which there is nothing to send.
+var errNoFiles = errors.New("no .eml files")
+
 // maxStdin bounds a message on standard input, which is held in memory.
 const maxStdin = 256 << 20
 
@@ -39,7 +42,7 @@ func (a *app) inputs(paths []string, list string) ([]send.Input, error) {
 		out = append(out, ins...)
 	}
 	if len(out) == 0 {
-		return nil, fail(exitNoInput, fmt.Errorf("no .eml files in %s", strings.Join(paths, ", ")), "")
+		return nil, fail(exitNoInput, fmt.Errorf("%w in %s", errNoFiles, strings.Join(paths, ", ")), "")
 	}
 	return out, nil
 }

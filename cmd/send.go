@@ -1,8 +1,7 @@
 package cmd
 
 import (
-	"fmt"
-	"path/filepath"
+	"errors"
 	"slices"
 	"time"
 
@@ -25,7 +24,12 @@ type sendFlags struct {
 	// noNotify keeps bounce messages instead of sending them.
 	noNotify bool
 	dryRun   bool
-	box      sandboxFlags
+	// queueOnly accepts and leaves delivering to queue run.
+	queueOnly bool
+	again     bool
+	wait      time.Duration
+	done      string // where files go that were accepted; "" where they stay
+	box       sandboxFlags
 }
 
 func (a *app) sendCommand() *cobra.Command {
@@ -42,6 +46,8 @@ unencrypted transport. Enabled rules demand TLS for their recipients whatever th
   sendctl send --profile newsletter --from news@clinic.example letter.eml
   sendctl send --profile hipaa --to doctor@example.org - < result.eml
   sendctl send --dry-run --profile hipaa batch/
+  sendctl send --profile hipaa --wait 10m batch/
+  sendctl send --profile hipaa --done sent/ drop/
   sendctl send --sandbox --profile hipaa examples/batch`,
 		RunE: func(c *cobra.Command, args []string) error { return a.runSend(c, &f, args) },
 	}
@@ -53,6 +59,10 @@ unencrypted transport. Enabled rules demand TLS for their recipients whatever th
 	fl.BoolVar(&f.all, "all", false, "a row for every recipient, however many")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "only show what each recipient's copy must get, and why; nothing is sent or written")
 	fl.BoolVar(&f.noNotify, "no-notify", false, "send no bounce messages; a copy is kept all the same")
+	fl.BoolVar(&f.queueOnly, "queue-only", false, "only accept the messages; queue run sends them")
+	fl.BoolVar(&f.again, "again", false, "send again what was accepted before")
+	fl.DurationVar(&f.wait, "wait", 0, "keep trying what is deferred for this `long`, such as 10m")
+	fl.StringVar(&f.done, "done", "", "move each file into `DIR` once all of it is accepted; files younger than 2s are left alone")
 	f.box.register(c)
 	_ = c.RegisterFlagCompletionFunc("profile", a.completeProfiles(false, -1))
 	return c
@@ -72,48 +82,39 @@ func (a *app) runSend(c *cobra.Command, f *sendFlags, paths []string) error {
 		return err
 	}
 	ins, err := a.inputs(paths, f.list)
+	if f.done != "" {
+		ins, err = settledInputs(ins, err, time.Now())
+	}
 	if err != nil {
 		return err
 	}
 	if f.dryRun {
 		return a.dryRun(c.Context(), f, cfg, opts, ins)
 	}
-	box, err := f.box.open(a.flags.state)
+	e, err := a.engine(cfg, &f.box, !f.noNotify)
 	if err != nil {
 		return err
 	}
-	if box != nil {
-		defer box.close()
-	}
-	net, err := a.network(cfg, box)
-	if err != nil {
-		return err
-	}
-	defer net.close()
-	state, err := a.stateDir(box)
-	if err != nil {
-		return err
-	}
-	opts.Bounces = send.Bounces{
-		Dir:  filepath.Join(state, "bounces"),
-		Send: cfg.Settings.Bounce.Notify == config.NotifySMTP && !f.noNotify,
-	}
-	a.warn(out, cfg, opts, net)
-	progress := out.Progress(0)
-	defer progress.Done()
-	report := send.Send(c.Context(), send.Config{
-		Courier: net.courier, Clock: time.Now, Hostname: net.hostname,
-		Connections:               cfg.Settings.Delivery.Connections,
-		ConnectionsPerDestination: cfg.Settings.Delivery.ConnectionsPerDestination,
-		MessagesPerConnection:     cfg.Settings.Delivery.MessagesPerConnection,
-		Observer:                  &watcher{out: out, progress: progress},
-	}, opts, ins)
-	progress.Done()
-	if err := out.Report(report, f.all); err != nil {
-		return fail(exitState, fmt.Errorf("writing the report: %w", err), "")
-	}
+	a.warn(out, cfg, opts, e.net)
+	report := send.Send(c.Context(), e.Config, opts, ins)
+	err = a.finish(e, report, f.all, c.Context().Err() != nil)
 	hintDisabled(out, report.Rows)
-	return statusOfReport(report, c.Context().Err() != nil)
+	if f.done != "" {
+		err = errors.Join(err, moveDone(f.done, ins, report))
+	}
+	if closing := e.close(); closing != nil {
+		return closing
+	}
+	return f.status(err, report)
+}
+
+// status is the exit status of send: with --queue-only all is well when all was accepted.
+func (f *sendFlags) status(err error, r *send.Report) error {
+	var o outcome
+	if f.queueOnly && errors.As(err, &o) && o == exitDeferred && r.Summary.Deferred+r.Summary.InDoubt+r.Summary.Held == 0 {
+		return nil
+	}
+	return err
 }
 
 // sendOptions reads profile and addresses; a typo in any of them sends nothing.
@@ -125,7 +126,12 @@ func (a *app) sendOptions(c *cobra.Command, f *sendFlags, cfg *config.Config) (s
 	if err != nil {
 		return send.Options{}, configError(err)
 	}
-	opts := send.Options{Sender: sender, Rules: cfg.PolicyRules()}
+	opts := send.Options{
+		Sender: sender, Rules: cfg.PolicyRules(), Again: f.again, QueueOnly: f.queueOnly, Wait: f.wait,
+	}
+	if f.queueOnly && f.wait > 0 {
+		return opts, usagef("", "--queue-only and --wait exclude each other")
+	}
 	if c.Flags().Changed("from") {
 		from, err := parseReversePath(f.from)
 		if err != nil {

@@ -36,8 +36,7 @@ func (a *app) configuration() (*config.Config, error) {
 	return cfg, nil
 }
 
-// stateDir is where state is kept, made where it is missing: the sandbox's where one is used
-// and no other is named.
+// stateDir is where state is kept: the sandbox's where one is used and no other is named.
 func (a *app) stateDir(box *sandboxNetwork) (string, error) {
 	dir := ""
 	if box != nil && a.flags.state == "" {
@@ -47,9 +46,6 @@ func (a *app) stateDir(box *sandboxNetwork) (string, error) {
 		if dir, err = config.FindState(a.configEnv()); err != nil {
 			return "", configError(err)
 		}
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fail(exitState, fmt.Errorf("making the state directory: %w", err), "name another with --state")
 	}
 	return dir, nil
 }

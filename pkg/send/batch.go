@@ -1,41 +1,48 @@
-// Package send conducts a batch: it reads messages, decides what each recipient's copy must get, hands them to the couriers' sessions and reports what became of every recipient.
+// Package send conducts runs: it reads messages, decides what each recipient's copy must get, accepts them into the spool, hands them to the couriers' sessions and reports what became of every recipient.
 //
-// A Batch plans (messages into parcels, one per message and destination), lanes deliver (one
-// lane per destination, with as many sessions as its backlog justifies), and an Observer sees
-// every recipient settle. Nothing here decides about TLS: policy states the duties, courier
-// finds the sessions that meet them.
+// Send takes new messages, Run what waits in the spool. Both turn accepted messages into
+// parcels, one per message and destination; lanes deliver these (one lane per destination,
+// with as many sessions as its backlog justifies); the keeper writes every outcome to the
+// spool; and an Observer sees every recipient settle. Nothing here decides about TLS: policy
+// states the duties, courier finds the sessions that meet them.
 package send
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/sendctl/sendctl/pkg/courier"
 	"github.com/sendctl/sendctl/pkg/delivery"
 	"github.com/sendctl/sendctl/pkg/mail"
 	"github.com/sendctl/sendctl/pkg/policy"
+	"github.com/sendctl/sendctl/pkg/spool"
 )
 
 // Observer sees what happens during a run. Its methods are called one at a time.
 type Observer interface {
 	// Planned tells that so many more recipients are to be dealt with.
 	Planned(recipients int)
-	// Settled tells that a recipient's delivery ended, or its attempt did.
+	// Settled tells that a recipient's delivery ended, or its attempt did, and that this is durable.
 	Settled(r *Row)
 	// Refused tells of a file of which nothing is sent.
 	Refused(r Refusal)
 }
 
-// Config is what every batch of a process shares.
+// Config is what every run of a process shares.
 type Config struct {
+	Spool                     *spool.Spool
 	Courier                   *courier.Courier
 	Clock                     func() time.Time
 	Hostname                  string // for Message-IDs that are added
 	Connections               int    // overall
 	ConnectionsPerDestination int
 	MessagesPerConnection     int
+	Schedule                  delivery.Schedule
+	HoldDoubt                 bool // what is in doubt waits for a person (the spool's on_doubt)
+	Bounces                   Bounces
 	Observer                  Observer
 }
 
@@ -45,37 +52,59 @@ type Options struct {
 	Rules  []policy.Rule
 	From   *mail.Address  // replaces the reverse-path that the messages name
 	To     []mail.Address // replaces the recipients that the messages name; empty: theirs
-	// Bounces says what is done about failed recipients; with an empty Dir nothing is.
-	Bounces Bounces
+	Again  bool           // send once more what was accepted before
+	// QueueOnly accepts and leaves delivering to a later run.
+	QueueOnly bool
+	// Wait is for how long what was deferred is tried again before the run ends.
+	Wait time.Duration
 }
 
-// batch is one run.
+// batch is one run over new messages.
 type batch struct {
-	cfg      Config
-	opts     Options
-	report   Report
-	accepted []*message
-	engine   *engine
+	cfg    Config
+	opts   Options
+	report Report
+	engine *engine
+	slots  []slot
+}
+
+// slot is what became of one input, kept in the order of the inputs.
+type slot struct {
+	draft   *draft
+	refused *Refusal
+	notes   []string
 }
 
 // maxHops is how many Received fields a message may have before it is taken for a loop
 // (RFC 5321 §6.3).
 const maxHops = 100
 
-func newBatch(ctx context.Context, cfg Config, opts Options) *batch {
-	b := &batch{cfg: cfg, opts: opts, engine: newEngine(ctx, cfg)}
+// readers is how many inputs are read and accepted at once: the more wait for one commit, the
+// fewer commits are needed.
+const readers = 32
+
+func newBatch(cfg Config, opts Options, inputs []Input) *batch {
+	b := &batch{cfg: cfg, opts: opts, slots: make([]slot, len(inputs))}
 	b.report = Report{Batch: newID(), Profile: opts.Sender.Name, Started: cfg.Clock(), Rows: []Row{}, Refused: []Refusal{}}
 	return b
 }
 
-// Send sends the inputs and reports on every recipient. When ctx ends, what has begun is
-// finished and the rest is reported as deferred.
+// Send accepts the inputs durably, sends them, and reports on every recipient. Accepting
+// overlaps with delivering: each message is durable before its own first packet. When ctx
+// ends, what has begun is finished and the rest stays queued. The report's Err is set where
+// the store failed: what was accepted is kept.
 func Send(ctx context.Context, cfg Config, opts Options, inputs []Input) *Report {
-	b := newBatch(ctx, cfg, opts)
-	b.each(inputs, b.send)
+	b := newBatch(cfg, opts, inputs)
+	b.engine = newEngine(ctx, cfg)
+	b.each(inputs, b.accept)
 	b.engine.wait()
-	if opts.Bounces.Dir != "" {
-		b.notify(b.accepted)
+	r := &round{engine: b.engine, cfg: cfg, current: opts.current(), report: &b.report}
+	r.track(b.rows())
+	if !opts.QueueOnly {
+		r.notify()
+		if opts.Wait > 0 {
+			r.linger(cfg.Clock().Add(opts.Wait))
+		}
 	}
 	return b.finish()
 }
@@ -83,34 +112,65 @@ func Send(ctx context.Context, cfg Config, opts Options, inputs []Input) *Report
 // Plan reads the inputs and decides for every recipient as Send would, and sends nothing: the
 // report's rows have a decision and no outcome. Of cfg it needs clock and host name only.
 func Plan(ctx context.Context, cfg Config, opts Options, inputs []Input) *Report {
-	b := newBatch(ctx, cfg, opts)
-	b.each(inputs, func(m *message) {
-		if m.loops() {
-			b.note(m.input, m.loopText())
+	b := newBatch(cfg, opts, inputs)
+	for i, in := range inputs {
+		if ctx.Err() != nil {
+			break
 		}
-	})
+		if d := b.draft(&b.slots[i], in); d != nil && d.loops() {
+			b.slots[i].note(in, d.loopText())
+		}
+	}
 	return b.finish()
 }
 
-// each reads the inputs one after the other, decides for their recipients and does what is to
-// be done with those that are fit to be sent.
-func (b *batch) each(inputs []Input, do func(*message)) {
-	for _, in := range inputs {
-		if b.engine.ctx.Err() != nil {
-			b.refuse(Refusal{File: in.Name, Error: "interrupted before it was read; nothing of it was sent"})
-			continue
-		}
-		if m := b.accept(in); m != nil {
-			do(m)
+// each reads the inputs, several at once.
+func (b *batch) each(inputs []Input, do func(*slot, Input)) {
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range min(readers, len(inputs)) {
+		wg.Go(func() {
+			for i := range next {
+				do(&b.slots[i], inputs[i])
+			}
+		})
+	}
+	for i := range inputs {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+}
+
+// rows lists all recipients in the order of the inputs.
+func (b *batch) rows() []*Row {
+	var all []*Row
+	for i := range b.slots {
+		if d := b.slots[i].draft; d != nil {
+			all = append(all, d.rows...)
 		}
 	}
+	return all
 }
 
 // finish closes the report.
 func (b *batch) finish() *Report {
+	if b.engine != nil {
+		b.report.Err = b.engine.close()
+	}
 	b.report.Finished = b.cfg.Clock()
-	for _, m := range b.accepted {
-		for _, r := range m.rows {
+	for i := range b.slots {
+		s := &b.slots[i]
+		b.report.Notes = append(b.report.Notes, s.notes...)
+		if s.refused != nil {
+			b.report.Refused = append(b.report.Refused, *s.refused)
+			b.report.Summary.Refused++
+		}
+		if s.draft == nil {
+			continue
+		}
+		b.report.Summary.Messages++
+		for _, r := range s.draft.rows {
 			b.report.Summary.Add(r)
 			b.report.Rows = append(b.report.Rows, *r)
 		}
@@ -118,42 +178,28 @@ func (b *batch) finish() *Report {
 	return &b.report
 }
 
-func (b *batch) note(in Input, text string) {
-	b.report.Notes = append(b.report.Notes, in.Name+": "+text)
+func (s *slot) note(in Input, text string) { s.notes = append(s.notes, in.Name+": "+text) }
+
+func (b *batch) refuse(s *slot, r Refusal) {
+	s.refused = &r
+	if b.engine != nil {
+		b.engine.observe(func(o Observer) { o.Refused(r) })
+	}
 }
 
-func (b *batch) refuse(r Refusal) {
-	b.report.Refused = append(b.report.Refused, r)
-	b.report.Summary.Refused++
-	b.engine.observe(func(o Observer) { o.Refused(r) })
-}
-
-// accept reads one input and decides for its recipients; nil where it is refused.
-func (b *batch) accept(in Input) *message {
-	m, err := b.read(in)
+// draft reads one input and decides for its recipients; nil where it is refused.
+func (b *batch) draft(s *slot, in Input) *draft {
+	d, err := b.read(in)
 	if err != nil {
-		b.refuse(refusal(in.Name, err))
+		b.refuse(s, refusal(in.Name, err))
 		return nil
 	}
-	b.report.Summary.Messages++
-	for _, n := range m.parsed.Notes() {
-		b.note(in, n)
+	for _, n := range d.parsed.Notes() {
+		s.note(in, n)
 	}
-	m.rows = b.plan(m)
-	b.accepted = append(b.accepted, m)
-	return m
-}
-
-// send puts a message's parcels on their lanes.
-func (b *batch) send(m *message) {
-	b.engine.observe(func(o Observer) { o.Planned(len(m.rows)) })
-	if m.loops() {
-		b.looped(m, m.rows)
-		return
-	}
-	for _, p := range parcels(m, m.rows) {
-		b.engine.submit(p)
-	}
+	d.rows = b.plan(d)
+	s.draft = d
+	return d
 }
 
 func refusal(file string, err error) Refusal {
@@ -166,7 +212,7 @@ func refusal(file string, err error) Refusal {
 }
 
 // plan decides for each recipient of a message.
-func (b *batch) plan(m *message) []*Row {
+func (b *batch) plan(m *draft) []*Row {
 	rows := make([]*Row, len(m.recipients))
 	for i, rcpt := range m.recipients {
 		rows[i] = &Row{
@@ -178,50 +224,8 @@ func (b *batch) plan(m *message) []*Row {
 }
 
 // loops reports a message that went round too often.
-func (m *message) loops() bool { return m.parsed.ReceivedCount() >= maxHops }
+func (m *draft) loops() bool { return m.parsed.ReceivedCount() >= maxHops }
 
-func (m *message) loopText() string {
+func (m *draft) loopText() string {
 	return fmt.Sprintf("the message has %d Received fields: it is going round in circles", m.parsed.ReceivedCount())
-}
-
-// looped bounces a message that went round too often.
-func (b *batch) looped(m *message, rows []*Row) {
-	a := delivery.Attempt{
-		Time: m.queued, Stage: delivery.StagePolicy, Reason: policy.MailLoop, Definitive: true,
-		Text: m.loopText(),
-	}
-	for _, r := range rows {
-		b.engine.settle(r, delivery.Conclude([]delivery.Attempt{a}, r.Decision.Requirement))
-	}
-}
-
-// parcel is one message for recipients that share a destination: one transaction.
-type parcel struct {
-	msg  *message
-	dest courier.Destination
-	rows []*Row
-}
-
-// maxRecipients is how many recipients one transaction carries (RFC 5321 §4.5.3.1.8).
-const maxRecipients = 100
-
-// parcels groups a message's recipients by destination, in the order of the recipients.
-func parcels(m *message, rows []*Row) []*parcel {
-	var out []*parcel
-	open := map[string]*parcel{}
-	for _, r := range rows {
-		dest := courier.Destination{
-			Domain: r.Recipient.Domain, Requirement: r.Decision.Requirement,
-			Offer: r.Decision.Offer, Pool: r.Decision.Pool,
-		}
-		key := dest.Key()
-		p := open[key]
-		if p == nil || len(p.rows) >= maxRecipients {
-			p = &parcel{msg: m, dest: dest}
-			open[key] = p
-			out = append(out, p)
-		}
-		p.rows = append(p.rows, r)
-	}
-	return out
 }

@@ -2,83 +2,132 @@ package send
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
+	"time"
 
 	"github.com/sendctl/sendctl/pkg/delivery"
 	"github.com/sendctl/sendctl/pkg/dsn"
 	"github.com/sendctl/sendctl/pkg/internal/atomicfile"
 	"github.com/sendctl/sendctl/pkg/mail"
 	"github.com/sendctl/sendctl/pkg/policy"
+	"github.com/sendctl/sendctl/pkg/spool"
 )
 
-// Bounces says what is done about failed recipients.
+// Bounces says how senders are told of failures and delays.
 type Bounces struct {
-	Dir  string // where a copy of every bounce message is kept
-	Send bool   // also send it to the reverse-path
+	Dir   string        // where a copy of every bounce message is kept
+	Send  bool          // also send it to the reverse-path
+	Delay time.Duration // after which a sender is told once that a message is delayed; 0: never
 }
 
-// Notice is a bounce message that was composed, and what became of it.
+// Notice is a bounce message or a notice of delay, and what became of it.
 type Notice struct {
 	To      mail.Address
 	File    string           // the copy
 	Outcome delivery.Outcome // zero where it was not to be sent
+
+	row *Row
 }
 
-// notify composes one bounce message for each message with failed recipients, keeps a copy
-// and sends it in the same run. It never answers a null reverse-path or another report
-// (RFC 5321 §4.5.5, RFC 3464 §2), and what becomes of it does not change the run's status.
-func (b *batch) notify(ms []*message) {
-	var sent []*parcel
-	for _, m := range ms {
-		failed := slices.DeleteFunc(slices.Clone(m.rows), func(r *Row) bool { return r.Outcome.Status != delivery.Bounced })
-		if len(failed) == 0 || m.reverse.IsNull() || m.parsed.IsReport() {
-			continue
-		}
-		n, p, err := b.bounce(m, failed)
+// notify tells the senders of what bounced, one bounce message for each message with all its
+// failed recipients, and of what is delayed for long. Copies are kept; the messages travel in
+// the same run, as entries of the spool, and do not change the run's status. Nobody is told of
+// a message with a null reverse-path or of another notification (RFC 5321 §4.5.5).
+func (r *round) notify() {
+	ctx := context.WithoutCancel(r.engine.ctx)
+	if r.cfg.Bounces.Dir == "" || r.engine.failed() != nil {
+		return
+	}
+	failures, err := r.cfg.Spool.PendingBounces(ctx)
+	if err != nil {
+		r.storeError(err)
+		return
+	}
+	for i := range failures {
+		r.told(r.bounce(ctx, &failures[i]))
+	}
+	if r.cfg.Bounces.Delay > 0 && r.cfg.Bounces.Send {
+		delays, err := r.cfg.Spool.PendingNotices(ctx, r.cfg.Clock().Add(-r.cfg.Bounces.Delay))
 		if err != nil {
-			b.report.Notes = append(b.report.Notes, fmt.Sprintf("%s: the bounce message could not be kept: %v", m.input.Name, err))
-			continue
+			r.storeError(err)
+			return
 		}
-		b.report.Notices = append(b.report.Notices, n)
-		if p != nil {
-			sent = append(sent, p)
-			b.engine.submit(p)
+		for i := range delays {
+			r.told(r.delay(ctx, &delays[i]))
 		}
 	}
-	b.engine.wait()
-	for _, p := range sent {
-		b.noticed(p)
+	r.engine.wait()
+	for i := range r.report.Notices {
+		r.noticed(&r.report.Notices[i])
 	}
 }
 
-// bounce composes the bounce message for some recipients of a message, and the parcel that
-// takes it to the reverse-path where it is to be sent.
-func (b *batch) bounce(m *message, failed []*Row) (Notice, *parcel, error) {
-	id := newID()
-	stamp := mail.Stamp{Date: b.cfg.Clock(), MessageID: "<" + id + "@" + b.cfg.Hostname + ">"}
-	n := dsn.Notification{
-		Action: dsn.Failed, ReportingMTA: b.cfg.Hostname, To: m.reverse, MessageID: stamp.MessageID, Date: stamp.Date,
-		Original: dsn.Original{
-			From: m.parsed.FromField(), Date: m.parsed.DateField(), MessageID: m.messageID(), EnvelopeID: m.id, Arrival: m.queued,
-		},
+// told takes note of a composed notice; what was reported by another process is none.
+func (r *round) told(n *Notice, err error) {
+	switch {
+	case errors.Is(err, spool.ErrReported):
+	case err != nil:
+		r.report.Notes = append(r.report.Notes, fmt.Sprintf("a sender could not be told of a failure: %v", err))
+		var state *spool.StateError
+		if errors.As(err, &state) {
+			r.storeError(err)
+		}
+	default:
+		r.report.Notices = append(r.report.Notices, *n)
 	}
+}
+
+// bounce composes the bounce message about a failure, keeps its copy and queues it.
+func (r *round) bounce(ctx context.Context, f *spool.Failure) (*Notice, error) {
+	n := r.notification(dsn.Failed, &f.Message)
 	var duties []policy.Requirement
-	for _, r := range failed {
-		duties = append(duties, r.Decision.Requirement)
-		n.Recipients = append(n.Recipients, dsn.Recipient{
-			Address: r.Recipient, Outcome: r.Outcome, Because: demandsOf(r.Decision.Requirement), LogID: r.QueueID, Last: r.Settled,
-		})
+	var records []int64
+	pool := policy.DefaultPool
+	for i := range f.Rows {
+		row := &f.Rows[i]
+		records = append(records, row.Record)
+		duties = append(duties, row.Recipient.Decision.Requirement)
+		pool = row.Recipient.Decision.Pool
+		rcpt := recipientOf(&f.Message, &row.Recipient)
+		rcpt.LogID, rcpt.Last = fmt.Sprintf("%s-%d", f.Message.QueueID, row.Record), row.Settled
+		n.Recipients = append(n.Recipients, rcpt)
 	}
-	text := dsn.Compose(n)
-	notice := Notice{To: m.reverse, File: filepath.Join(b.opts.Bounces.Dir, id+".eml")}
-	if err := keep(notice.File, text); err != nil || !b.opts.Bounces.Send {
-		return notice, nil, err
+	return r.issue(ctx, n, spool.Incoming{Reports: records}, policy.ForBounce(duties, pool),
+		func() error { return r.cfg.Spool.BounceDone(ctx, records...) })
+}
+
+// delay composes the one notice that a message is delayed.
+func (r *round) delay(ctx context.Context, d *spool.Delay) (*Notice, error) {
+	n := r.notification(dsn.Delayed, &d.Message)
+	n.RetryUntil = d.Message.Queued.Add(r.cfg.Schedule.For)
+	var duties []policy.Requirement
+	pool := policy.DefaultPool
+	for i := range d.Recipients {
+		rcpt := &d.Recipients[i]
+		duties, pool = append(duties, rcpt.Decision.Requirement), rcpt.Decision.Pool
+		n.Recipients = append(n.Recipients, recipientOf(&d.Message, rcpt))
 	}
-	p, err := b.returning(m, Input{Name: notice.File, Data: text}, id, policy.ForBounce(duties, failed[0].Decision.Pool))
-	return notice, p, err
+	return r.issue(ctx, n, spool.Incoming{Notices: d.Message.ID}, policy.ForBounce(duties, pool),
+		func() error { return r.cfg.Spool.NoticeDone(ctx, d.Message.ID) })
+}
+
+func (r *round) notification(a dsn.Action, m *spool.Message) dsn.Notification {
+	return dsn.Notification{
+		Action: a, ReportingMTA: r.cfg.Hostname, To: m.ReversePath, Date: r.cfg.Clock(),
+		Original: dsn.Original{From: m.From, Date: m.Date, MessageID: m.MessageID, EnvelopeID: m.EnvelopeID, Arrival: m.Queued},
+	}
+}
+
+func recipientOf(m *spool.Message, rcpt *spool.Recipient) dsn.Recipient {
+	out := dsn.Recipient{Address: rcpt.Address, Outcome: rcpt.Outcome, Because: demandsOf(rcpt.Decision.Requirement), LogID: m.QueueID}
+	if n := len(rcpt.Outcome.Attempts); n > 0 {
+		out.Last = rcpt.Outcome.Attempts[n-1].Time
+	}
+	return out
 }
 
 // demandsOf lists who demanded encryption, in words.
@@ -92,6 +141,43 @@ func demandsOf(req policy.Requirement) []string {
 	return out
 }
 
+// issue keeps the copy of a notification and queues it, noting in the same transaction that
+// the sender is told; done takes that note where nothing is to be sent.
+func (r *round) issue(ctx context.Context, n dsn.Notification, in spool.Incoming, d policy.Decision, done func() error) (*Notice, error) {
+	id := newID()
+	n.MessageID = "<" + id + "@" + r.cfg.Hostname + ">"
+	text := dsn.Compose(n)
+	notice := &Notice{To: n.To, File: filepath.Join(r.cfg.Bounces.Dir, id+".eml")}
+	if err := keep(notice.File, text); err != nil {
+		return nil, err
+	}
+	if !r.cfg.Bounces.Send {
+		return notice, done()
+	}
+	parsed, err := mail.ParseFor(bytes.NewReader(text), int64(len(text)), []mail.Address{n.To})
+	if err != nil {
+		return nil, fmt.Errorf("composing the notification: %w", err)
+	}
+	in.Message = spool.Message{
+		QueueID: id, Batch: r.report.Batch, File: notice.File, Source: parsed.SHA256(), MessageID: n.MessageID,
+		From: parsed.FromField(), Date: parsed.DateField(), EightBit: parsed.EightBit(), UTF8: parsed.NeedsSMTPUTF8(),
+		EnvelopeID: id, Queued: n.Date, Notification: true,
+	}
+	in.Body, in.Claim = parsed.Wire(mail.Stamp{}), true
+	in.Recipients = []spool.Addressee{{Address: n.To, Decision: d}}
+	got, err := r.cfg.Spool.Add(ctx, in)
+	if err != nil {
+		// Whoever told the sender first has a copy of its own.
+		return nil, errors.Join(err, os.Remove(notice.File))
+	}
+	notice.row = rowOf(&got.Entry.Message, &got.Entry.Recipients[0])
+	r.track([]*Row{notice.row})
+	for _, p := range parcels(&got.Entry.Message, []*Row{notice.row}) {
+		r.engine.submit(p)
+	}
+	return notice, nil
+}
+
 // keep writes the copy of a bounce message, readable by its owner only.
 func keep(file string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
@@ -100,35 +186,17 @@ func keep(file string, text []byte) error {
 	return atomicfile.Create(file, text, 0o600)
 }
 
-// returning is the parcel that takes a bounce message to the reverse-path of its original.
-func (b *batch) returning(m *message, in Input, id string, d policy.Decision) (*parcel, error) {
-	to := []mail.Address{m.reverse}
-	parsed, err := mail.ParseFor(bytes.NewReader(in.Data), int64(len(in.Data)), to)
-	if err != nil {
-		return nil, fmt.Errorf("composing the bounce message: %w", err)
-	}
-	src, err := newSource(in)
-	if err != nil {
-		return nil, err
-	}
-	back := &message{input: in, parsed: parsed, source: src, recipients: to, id: id, queued: b.cfg.Clock()}
-	row := &Row{File: in.Name, QueueID: id, Recipient: m.reverse, Decision: d, Queued: back.queued, internal: true}
-	back.rows = []*Row{row}
-	return parcels(back, back.rows)[0], nil
-}
-
 // noticed records what became of a bounce message.
-func (b *batch) noticed(p *parcel) {
-	row := p.rows[0]
-	for i := range b.report.Notices {
-		n := &b.report.Notices[i]
-		if n.File != row.File {
-			continue
-		}
-		n.Outcome = row.Outcome
-		if row.Outcome.Status != delivery.Delivered {
-			b.report.Notes = append(b.report.Notes, fmt.Sprintf("the bounce message to %s was not delivered (%s); it is kept in %s",
-				n.To, row.Outcome.Text, n.File))
-		}
+func (r *round) noticed(n *Notice) {
+	if n.row == nil {
+		return
+	}
+	n.Outcome = n.row.Outcome
+	if n.Outcome.Status == delivery.Bounced {
+		r.report.Notes = append(r.report.Notes, fmt.Sprintf("the bounce message to %s could not be delivered (%s); it is kept in %s",
+			n.To, n.Outcome.Text, n.File))
+	}
+	if n.Outcome.Status.Settled() {
+		n.row = nil
 	}
 }

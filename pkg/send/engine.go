@@ -2,24 +2,31 @@ package send
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/sendctl/sendctl/pkg/courier"
 	"github.com/sendctl/sendctl/pkg/delivery"
-	"github.com/sendctl/sendctl/pkg/policy"
+	"github.com/sendctl/sendctl/pkg/spool"
 )
 
 // engine runs the lanes of a batch: one per destination, each with as many sessions as its
 // backlog justifies, all within the overall limit.
 type engine struct {
 	ctx     context.Context
+	stop    context.CancelFunc
 	cfg     Config
+	keeper  *keeper
 	workers sync.WaitGroup
 
 	mu      sync.Mutex
+	calm    sync.Cond // signalled when recipients are dealt with
 	lanes   map[string]*lane
 	active  int     // workers that run
 	waiting []*lane // lanes that want a worker while all are busy
+	under   int     // recipients that were submitted and have no outcome yet
+	err     error   // of the store: nothing new is begun
 
 	watch sync.Mutex // the observer's
 }
@@ -32,10 +39,45 @@ type lane struct {
 	live    int  // workers that have a session
 	ceiling int  // no more workers than this: what the host was seen to allow
 	asked   bool // it stands in engine.waiting
+	// jitter spreads retries between destinations; recipients of one come due together, so
+	// that a host which is down is asked once and not once per message.
+	jitter float64
 }
 
+// newEngine makes an engine. When ctx ends, what has begun is finished and nothing new begun.
 func newEngine(ctx context.Context, cfg Config) *engine {
-	return &engine{ctx: ctx, cfg: cfg, lanes: map[string]*lane{}}
+	e := &engine{cfg: cfg, lanes: map[string]*lane{}}
+	e.ctx, e.stop = context.WithCancel(ctx)
+	e.calm.L = &e.mu
+	e.keeper = newKeeper(cfg.Spool, e.recorded, e.fail)
+	return e
+}
+
+// close waits for all lanes and for all outcomes to be written, and gives the store's error.
+func (e *engine) close() error {
+	e.wait()
+	e.keeper.close()
+	e.stop()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.err
+}
+
+// fail stops the engine: what cannot be recorded must not be sent.
+func (e *engine) fail(err error) {
+	e.mu.Lock()
+	if e.err == nil {
+		e.err = err
+	}
+	e.mu.Unlock()
+	e.stop()
+}
+
+// failed is the store's error, nil while it works.
+func (e *engine) failed() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.err
 }
 
 // submit queues a parcel on its lane and sees to it that somebody works there.
@@ -45,11 +87,19 @@ func (e *engine) submit(p *parcel) {
 	defer e.mu.Unlock()
 	l := e.lanes[key]
 	if l == nil {
-		l = &lane{dest: p.dest, ceiling: e.cfg.ConnectionsPerDestination}
+		l = &lane{dest: p.dest, ceiling: e.cfg.ConnectionsPerDestination, jitter: rand.Float64()} //nolint:gosec // spreads load, keeps no secret
 		e.lanes[key] = l
 	}
+	e.under += len(p.rows)
 	l.queue = append(l.queue, p)
 	e.staff(l)
+}
+
+// entrust counts recipients as under way that are settled without a lane.
+func (e *engine) entrust(n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.under += n
 }
 
 // staff starts a worker where the lane's backlog justifies one: the first alone, until it has
@@ -89,7 +139,7 @@ func (e *engine) leave(l *lane, wasLive bool) {
 	}
 }
 
-// take gives the next parcel of a lane; nil when there is none or the run was interrupted.
+// take gives the next parcel of a lane; nil when there is none.
 func (e *engine) take(l *lane) *parcel {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -139,8 +189,38 @@ func (e *engine) backlog(l *lane) []*parcel {
 	return all
 }
 
-// wait returns when every lane is empty.
-func (e *engine) wait() { e.workers.Wait() }
+// wait returns when every recipient that was submitted has an outcome or was put back.
+func (e *engine) wait() {
+	e.below(1)
+	e.workers.Wait()
+}
+
+// below returns when fewer than n recipients are under way.
+func (e *engine) below(n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for e.under >= n {
+		e.calm.Wait()
+	}
+}
+
+// drained is closed when nothing is under way.
+func (e *engine) drained() <-chan struct{} {
+	done := make(chan struct{})
+	e.workers.Go(func() {
+		e.below(1)
+		close(done)
+	})
+	return done
+}
+
+// dealt counts recipients that are no longer under way.
+func (e *engine) dealt(n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.under -= n
+	e.calm.Broadcast()
+}
 
 func (e *engine) observe(tell func(Observer)) {
 	if e.cfg.Observer == nil {
@@ -151,21 +231,51 @@ func (e *engine) observe(tell func(Observer)) {
 	tell(e.cfg.Observer)
 }
 
-// settle gives a recipient its outcome.
-func (e *engine) settle(r *Row, o delivery.Outcome) {
-	r.Outcome = o
-	if o.Status.Settled() {
-		r.Settled = e.cfg.Clock()
+// settle gives a recipient its outcome and sees to it that it is recorded.
+func (e *engine) settle(r *Row, o delivery.Outcome, jitter float64) {
+	now := e.cfg.Clock()
+	fresh := o.Attempts
+	r.Next, r.Settled = time.Time{}, time.Time{}
+	if o.Status == delivery.Deferred || o.Status == delivery.InDoubt {
+		next, expired := e.cfg.Schedule.Next(r.tries+1, r.Queued, now, jitter)
+		if expired {
+			o = delivery.Expire(o)
+		} else if o.Status == delivery.Deferred || !e.cfg.HoldDoubt {
+			r.Next = next
+		}
 	}
+	if o.Status.Settled() {
+		r.Settled = now
+	}
+	recorded := o
+	recorded.Attempts = fresh
+	o.Attempts = merged(r.earlier, fresh)
+	r.Outcome = o
+	r.tries++
+	e.keeper.put(settlement{r, spool.Settlement{Recipient: r.id, Outcome: recorded, Next: r.Next}})
+}
+
+// recorded tells the observer of a row whose outcome is durable.
+func (e *engine) recorded(r *Row) {
 	if !r.internal {
 		e.observe(func(ob Observer) { ob.Settled(r) })
 	}
+	e.dealt(1)
 }
 
-// putOff defers all recipients of a parcel that was not tried.
-func (e *engine) putOff(p *parcel) {
-	a := delivery.Attempt{Time: e.cfg.Clock(), Stage: delivery.StageConnect, Reason: policy.ConnectionLost, Text: "interrupted before it was tried"}
+// putBack gives a parcel's recipients back to the queue untried: the run was interrupted.
+func (e *engine) putBack(p *parcel) {
+	ids := make([]int64, len(p.rows))
+	for i, r := range p.rows {
+		ids[i] = r.id
+		if r.Outcome.Status == "" {
+			r.Outcome = delivery.Outcome{Status: delivery.Queued, Text: "interrupted before it was tried"}
+		}
+	}
+	if err := e.cfg.Spool.Release(context.WithoutCancel(e.ctx), ids...); err != nil {
+		e.fail(err)
+	}
 	for _, r := range p.rows {
-		e.settle(r, delivery.Conclude([]delivery.Attempt{a}, r.Decision.Requirement))
+		e.recorded(r)
 	}
 }

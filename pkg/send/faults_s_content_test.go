@@ -9,9 +9,9 @@ import (
 	"github.com/sendctl/sendctl/pkg/smtp"
 )
 
-// big is more than the sockets of both sides can hold, so that a host that reads no further
+// huge is more than the sockets of both sides can hold, so that a host that reads no further
 // is felt before the final dot has left.
-const big = 12 << 20
+const huge = 12 << 20
 
 // TestServerData is S6, S15 and S16 at DATA.
 func TestServerData(t *testing.T) {
@@ -46,19 +46,19 @@ func TestServerContent(t *testing.T) {
 	lost := both(deferred(policy.ConnectionLost, "451 4.4.2", "while the message was being sent"))
 	early := both(deferred(policy.ProtocolError, "451 4.5.0", "out of step"))
 	cases := []fault{
-		{name: "S16/0 octets", size: big, hosts: hosts(cut(0, sandbox.Hang(sandbox.Close))), want: lost},
-		{name: "S16/1 octet", size: big, hosts: hosts(cut(1, sandbox.Hang(sandbox.Reset))), want: lost},
-		{name: "S16/half", size: big, hosts: hosts(cut(big/2, sandbox.Hang(sandbox.Sever))), want: lost},
-		{name: "S20/early 250", size: big, hosts: hosts(cut(1000, sandbox.Reply("250 2.0.0 I have seen enough"))), want: early},
-		{name: "S20/early 354", size: big, hosts: hosts(cut(1000, sandbox.Reply("354 more"))), want: early},
+		{name: "S16/0 octets", size: huge, hosts: hosts(cut(0, sandbox.Hang(sandbox.Close))), want: lost},
+		{name: "S16/1 octet", size: huge, hosts: hosts(cut(1, sandbox.Hang(sandbox.Reset))), want: lost},
+		{name: "S16/half", size: huge, hosts: hosts(cut(huge/2, sandbox.Hang(sandbox.Sever))), want: lost},
+		{name: "S20/early 250", size: huge, hosts: hosts(cut(1000, sandbox.Reply("250 2.0.0 I have seen enough"))), want: early},
+		{name: "S20/early 354", size: huge, hosts: hosts(cut(1000, sandbox.Reply("354 more"))), want: early},
 		{name: "S20/354 and 250 at once", hosts: hosts(host(sandbox.On("DATA", sandbox.Reply("354 go on", "250 2.0.0 queued")))), want: early},
-		{name: "S20/early 552", size: big, hosts: hosts(cut(1000, sandbox.Reply("552 5.3.4 too large"))),
+		{name: "S20/early 552", size: huge, hosts: hosts(cut(1000, sandbox.Reply("552 5.3.4 too large"))),
 			want: both(bounced(policy.MessageTooLarge, "552 5.3.4", "too large"))},
-		{name: "S20/early 452", size: big, hosts: hosts(cut(1000, sandbox.Reply("451 4.3.0 some day"))),
+		{name: "S20/early 452", size: huge, hosts: hosts(cut(1000, sandbox.Reply("451 4.3.0 some day"))),
 			want: both(deferred(policy.ServerDeferred, "451 4.3.0", "some day"))},
-		{name: "S20/early 552 and close", size: big, hosts: hosts(cut(1000, sandbox.Reply("552 5.3.4 too large").Then(sandbox.HalfClose))),
+		{name: "S20/early 552 and close", size: huge, hosts: hosts(cut(1000, sandbox.Reply("552 5.3.4 too large").Then(sandbox.HalfClose))),
 			want: both(bounced(policy.MessageTooLarge, "552 5.3.4", "too large"))},
-		{name: "S23", size: big, slow: briefBlock, hosts: hosts(cut(100_000, sandbox.Hang(sandbox.Freeze))), odd: oddities{frozen: true},
+		{name: "S23", size: huge, slow: briefBlock, hosts: hosts(cut(100_000, sandbox.Hang(sandbox.Freeze))), odd: oddities{frozen: true},
 			want: both(deferred(policy.ConnectTimeout, "451 4.4.1", "while the message was being sent"))},
 	}
 	sized := func(limit string) sandbox.Host {

@@ -19,12 +19,14 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sendctl/sendctl/pkg/courier"
+	"github.com/sendctl/sendctl/pkg/delivery"
 	"github.com/sendctl/sendctl/pkg/mail"
 	"github.com/sendctl/sendctl/pkg/policy"
 	"github.com/sendctl/sendctl/pkg/route"
 	"github.com/sendctl/sendctl/pkg/sandbox"
 	"github.com/sendctl/sendctl/pkg/send"
 	"github.com/sendctl/sendctl/pkg/smtp"
+	"github.com/sendctl/sendctl/pkg/spool"
 	"github.com/sendctl/sendctl/pkg/tlsnames"
 )
 
@@ -141,6 +143,7 @@ type plan struct {
 type lab struct {
 	*sandbox.Sandbox
 	courier *courier.Courier
+	spool   *spool.Spool
 	lanes   int
 	dialled atomic.Int64
 	open    atomic.Int64 // dialled and not closed by our side
@@ -164,7 +167,16 @@ func newLab(t *testing.T, p plan) *lab {
 	if p.timeouts == (smtp.Timeouts{}) {
 		p.timeouts = timeouts()
 	}
-	l := &lab{Sandbox: box, lanes: p.lanes}
+	store, err := spool.Open(t.TempDir(), spool.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	l := &lab{Sandbox: box, spool: store, lanes: p.lanes}
 	if l.lanes == 0 {
 		l.lanes = 4
 	}
@@ -271,7 +283,7 @@ func (l *lab) send(t *testing.T, opts send.Options, odd oddities, inputs ...send
 
 func (l *lab) config(o send.Observer) send.Config {
 	return send.Config{
-		Courier: l.courier, Clock: time.Now, Hostname: "mta1.clinic.test", Connections: 50,
+		Spool: l.spool, Schedule: delivery.DefaultSchedule(), Courier: l.courier, Clock: time.Now, Hostname: "mta1.clinic.test", Connections: 50,
 		ConnectionsPerDestination: l.lanes, MessagesPerConnection: 100, Observer: o,
 	}
 }

@@ -20,9 +20,8 @@ type Input struct {
 	Data []byte // nil: the file Name
 }
 
-// message is one accepted message: what transactions need of it. Its bytes are read again
-// when they are sent, so that no descriptor is held for a message that waits.
-type message struct {
+// draft is a message that was read and found fit to be sent, before it is accepted.
+type draft struct {
 	input      Input
 	parsed     *mail.Message
 	stamp      mail.Stamp
@@ -31,8 +30,8 @@ type message struct {
 	recipients []mail.Address
 	facts      policy.Facts
 	id         string // queue id, and ENVID
-	rows       []*Row
 	queued     time.Time
+	rows       []*Row
 }
 
 // source is the bytes of an input as an io.ReaderAt. Its file is open only while somebody
@@ -102,9 +101,9 @@ func (s *source) ReadAt(p []byte, off int64) (int, error) {
 	return f.ReadAt(p, off)
 }
 
-// read parses an input and makes it ready for sending: reverse-path, recipients, what rules
-// look at, and the fields that it lacks.
-func (b *batch) read(in Input) (*message, error) {
+// read parses an input and makes it ready for acceptance: reverse-path, recipients, what
+// rules look at, and the fields that it lacks.
+func (b *batch) read(in Input) (*draft, error) {
 	src, err := newSource(in)
 	if err != nil {
 		return nil, err
@@ -117,7 +116,7 @@ func (b *batch) read(in Input) (*message, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &message{input: in, parsed: parsed, source: src, queued: b.cfg.Clock(), id: newID()}
+	m := &draft{input: in, parsed: parsed, source: src, queued: b.cfg.Clock(), id: newID()}
 	m.reverse = parsed.ReversePath()
 	if b.opts.From != nil {
 		m.reverse = *b.opts.From
@@ -129,7 +128,7 @@ func (b *batch) read(in Input) (*message, error) {
 }
 
 // messageID is the Message-ID that the message has or gets.
-func (m *message) messageID() string {
+func (m *draft) messageID() string {
 	if id := m.parsed.MessageID(); id != "" {
 		return id
 	}

@@ -22,7 +22,10 @@ type Row struct {
 	Next      time.Time // the next attempt; zero where there is none
 	Skipped   bool      // not sent now, since an earlier run accepted it already
 
-	internal bool // a bounce message of ours, which no report lists
+	id       int64              // of the recipient in the spool
+	tries    int                // attempts so far
+	earlier  []delivery.Attempt // those of earlier runs
+	internal bool               // a bounce message of ours, which no report lists
 }
 
 // Encrypted reports whether the recipient's copy was delivered over TLS.
@@ -99,5 +102,6 @@ type Report struct {
 	Rows              []Row
 	Refused           []Refusal
 	Notices           []Notice // bounce messages
+	Err               error    // of the store: the run ended early
 	Notes             []string // what is worth knowing: warnings about messages and configuration
 }

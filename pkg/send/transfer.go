@@ -1,20 +1,24 @@
 package send
 
 import (
+	"context"
 	"errors"
 	"slices"
+	"sync"
 
 	"github.com/sendctl/sendctl/pkg/courier"
 	"github.com/sendctl/sendctl/pkg/delivery"
 	"github.com/sendctl/sendctl/pkg/mail"
 	"github.com/sendctl/sendctl/pkg/policy"
 	"github.com/sendctl/sendctl/pkg/smtp"
+	"github.com/sendctl/sendctl/pkg/spool"
 )
 
 // transfer takes one parcel's recipients from host to host until each has an outcome.
 type transfer struct {
-	e   *engine
-	msg *message
+	e      *engine
+	msg    *spool.Message
+	jitter float64
 	// last is the attempt that ended the session most lately, for a lane that gives up.
 	last []delivery.Attempt
 }
@@ -34,26 +38,52 @@ func recipientsOf(p *parcel) []*recipient {
 	return out
 }
 
-// send runs one transaction for some recipients.
+// send runs one transaction for some recipients. The intent is written while the first
+// commands are on their way, and is durable before the final dot leaves.
 func (t *transfer) send(link *courier.Link, rcpts []*recipient) []smtp.Answer {
-	answers := make([]smtp.Answer, len(rcpts))
-	if err := t.msg.source.hold(); err != nil {
-		f := &smtp.Failure{Stage: delivery.StageContent, Reason: policy.ConnectionLost, Err: &smtp.ContentError{Err: err},
-			Text: "the message cannot be read any more: " + mail.Clean(err.Error())}
-		for i := range answers {
-			answers[i].Failure = f
-		}
-		return answers
+	content, err := t.e.cfg.Spool.Body(context.WithoutCancel(t.e.ctx), t.msg)
+	if err != nil {
+		return t.unreadable(len(rcpts), err)
 	}
-	defer t.msg.source.release()
 	tx := &smtp.Transaction{
-		From: t.msg.reverse, Content: t.msg.parsed.Wire(t.msg.stamp),
-		EightBit: t.msg.parsed.EightBit(), UTF8: t.msg.parsed.NeedsSMTPUTF8(), EnvelopeID: t.msg.id,
+		From: t.msg.ReversePath, Content: content,
+		EightBit: t.msg.EightBit, UTF8: t.msg.UTF8, EnvelopeID: t.msg.EnvelopeID,
 	}
-	for _, r := range rcpts {
+	ids := make([]int64, len(rcpts))
+	for i, r := range rcpts {
 		tx.Recipients = append(tx.Recipients, r.row.Recipient)
+		ids[i] = r.row.id
 	}
-	return link.Send(tx)
+	written := make(chan error, 1)
+	go func() { written <- t.e.cfg.Spool.Intend(context.WithoutCancel(t.e.ctx), ids...) }()
+	tx.Commit = sync.OnceValue(func() error { return <-written })
+	answers := link.Send(tx)
+	if err := tx.Commit(); err != nil {
+		t.storeFailed(err)
+	}
+	return answers
+}
+
+// unreadable answers for a message whose body cannot be read.
+func (t *transfer) unreadable(n int, err error) []smtp.Answer {
+	t.storeFailed(err)
+	f := &smtp.Failure{
+		Stage: delivery.StageContent, Reason: policy.ConnectionLost, Err: &smtp.ContentError{Err: err},
+		Text: "the message cannot be read from the spool: " + mail.Clean(err.Error()),
+	}
+	answers := make([]smtp.Answer, n)
+	for i := range answers {
+		answers[i].Failure = f
+	}
+	return answers
+}
+
+// storeFailed stops the run where the store as a whole failed, and not one entry of it.
+func (t *transfer) storeFailed(err error) {
+	var state *spool.StateError
+	if errors.As(err, &state) {
+		t.e.fail(err)
+	}
 }
 
 // fate is what an answer means for its recipient.
@@ -100,6 +130,10 @@ func (t *transfer) judge(w *courier.Walk, link *courier.Link, r *recipient, a sm
 		return ended
 	}
 	at := t.attempt(link, r, a)
+	if damaged(a) {
+		t.settle(w, r, delivery.Outcome{Status: delivery.Held, Reason: at.Reason, Text: at.Text})
+		return ended
+	}
 	// A 421 to one RCPT takes the host away from the others of the transaction as well (S6).
 	before := at.Stage == delivery.StageMAIL || at.Stage == delivery.StageRCPT && (a.Failure == nil || at.Reply.Transient())
 	switch {
@@ -157,7 +191,7 @@ func refusalText(s *delivery.Session, stage delivery.Stage, definitive bool) str
 func (t *transfer) settle(w *courier.Walk, r *recipient, o delivery.Outcome) {
 	o.Session = r.session
 	o.Attempts = merged(w.Attempts(), r.own)
-	t.e.settle(r.row, o)
+	t.e.settle(r.row, o, t.jitter)
 }
 
 // onward takes recipients that a host put off to the hosts that are left, and concludes for
@@ -199,6 +233,12 @@ func merged(walk, own []delivery.Attempt) []delivery.Attempt {
 	all := append(walk, own...)
 	slices.SortStableFunc(all, func(a, b delivery.Attempt) int { return a.Time.Compare(b.Time) })
 	return all
+}
+
+// damaged reports a message whose body at rest is not what was accepted: the spool holds it.
+func damaged(a smtp.Answer) bool {
+	var corrupt *spool.CorruptError
+	return a.Failure != nil && errors.As(a.Failure.Err, &corrupt)
 }
 
 // contentFault reports that a message itself could not be read.

@@ -31,7 +31,7 @@ func (e *engine) work(l *lane) {
 			break
 		}
 		if e.ctx.Err() != nil {
-			e.putOff(p)
+			e.putBack(p)
 			continue
 		}
 		if !w.serve(p) {
@@ -90,6 +90,10 @@ func (w *worker) drop() {
 // unreachable gives a parcel, and all that waits behind it, the verdict of a walk that found
 // no session; where others of the lane have one, they go on instead.
 func (w *worker) unreachable(p *parcel) bool {
+	if w.e.ctx.Err() != nil {
+		w.e.putBack(p)
+		return true
+	}
 	if w.e.yield(w.lane, p) {
 		return false
 	}
@@ -101,7 +105,7 @@ func (w *worker) unreachable(p *parcel) bool {
 func (w *worker) conclude(parcels []*parcel, attempts []delivery.Attempt) {
 	for _, p := range parcels {
 		for _, r := range p.rows {
-			w.e.settle(r, delivery.Conclude(attempts, r.Decision.Requirement))
+			w.e.settle(r, delivery.Conclude(attempts, r.Decision.Requirement), w.lane.jitter)
 		}
 	}
 }
@@ -110,7 +114,7 @@ func (w *worker) conclude(parcels []*parcel, attempts []delivery.Attempt) {
 // whom the host put off on to the next host. False: the session had died before the
 // transaction began, nothing was said of it, and another session may be tried.
 func (w *worker) transact(p *parcel) bool {
-	t := &transfer{e: w.e, msg: p.msg}
+	t := &transfer{e: w.e, msg: p.msg, jitter: w.lane.jitter}
 	rcpts := recipientsOf(p)
 	reused := w.link.Uses() > 0
 	answers := t.send(w.link, rcpts)

@@ -1,0 +1,125 @@
+package send
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sendctl/sendctl/pkg/delivery"
+	"github.com/sendctl/sendctl/pkg/mail"
+	"github.com/sendctl/sendctl/pkg/policy"
+	"github.com/sendctl/sendctl/pkg/spool"
+)
+
+// accept reads one input, makes it durable, and puts its parcels on their lanes. Once the
+// store has failed nothing more is accepted.
+func (b *batch) accept(s *slot, in Input) {
+	if b.engine.failed() != nil || b.engine.ctx.Err() != nil {
+		b.refuse(s, Refusal{File: in.Name, Error: "the run ended before it was read; nothing of it was accepted", Hint: "send it again"})
+		return
+	}
+	d := b.draft(s, in)
+	if d == nil {
+		return
+	}
+	got, err := b.add(d)
+	if err != nil {
+		s.draft = nil
+		b.refuse(s, refusal(in.Name, err))
+		var state *spool.StateError
+		if errors.As(err, &state) {
+			b.engine.fail(err)
+		}
+		return
+	}
+	fresh := d.accepted(got)
+	b.engine.observe(func(o Observer) { o.Planned(len(d.rows)) })
+	b.known(d)
+	// What was parsed is not needed any more: a long batch must not keep it.
+	looped, text := d.loops(), d.loopText()
+	d.parsed, d.source = nil, nil
+	switch {
+	case b.opts.QueueOnly:
+		b.queued(fresh)
+	case looped:
+		b.looped(fresh, text)
+	default:
+		for _, p := range parcels(&got.Entry.Message, fresh) {
+			b.engine.submit(p)
+		}
+	}
+}
+
+// add puts a draft into the spool.
+func (b *batch) add(d *draft) (spool.Accepted, error) {
+	if err := d.source.hold(); err != nil {
+		return spool.Accepted{}, err
+	}
+	defer d.source.release()
+	in := spool.Incoming{
+		Message: spool.Message{
+			QueueID: d.id, Batch: b.report.Batch, File: d.input.Name, Source: d.parsed.SHA256(),
+			ReversePath: d.reverse, MessageID: d.messageID(), From: d.parsed.FromField(), Date: d.parsed.DateField(),
+			EightBit: d.parsed.EightBit(), UTF8: d.parsed.NeedsSMTPUTF8(), EnvelopeID: d.id, Queued: d.queued,
+			// A report is never answered by another one (RFC 3464 §2).
+			Notification: d.parsed.IsReport(),
+		},
+		Body: d.parsed.Wire(d.stamp), Again: b.opts.Again, Claim: !b.opts.QueueOnly,
+	}
+	for _, r := range d.rows {
+		in.Recipients = append(in.Recipients, spool.Addressee{Address: r.Recipient, Decision: r.Decision})
+	}
+	return b.cfg.Spool.Add(context.WithoutCancel(b.engine.ctx), in)
+}
+
+// accepted notes for each recipient what the spool said, and lists those that are to be sent.
+func (m *draft) accepted(got spool.Accepted) []*Row {
+	var fresh []*Row
+	for i, receipt := range got.Receipts {
+		r := m.rows[i]
+		r.id = receipt.ID
+		if k := receipt.Known; k != nil {
+			r.Skipped, r.QueueID = true, k.Message.QueueID
+			r.Outcome, r.Settled, r.Next = k.Recipient.Outcome, k.Settled, k.Recipient.Next
+			r.Outcome.Status = k.Recipient.Status
+			continue
+		}
+		r.Outcome.Status = delivery.Queued
+		fresh = append(fresh, r)
+	}
+	return fresh
+}
+
+// known shows the recipients that an earlier run accepted.
+func (b *batch) known(d *draft) {
+	for _, r := range d.rows {
+		if r.Skipped {
+			b.engine.observe(func(o Observer) { o.Settled(r) })
+		}
+	}
+}
+
+// queued shows recipients that a later run will send.
+func (b *batch) queued(rows []*Row) {
+	for _, r := range rows {
+		b.engine.observe(func(o Observer) { o.Settled(r) })
+	}
+}
+
+// looped bounces a message that went round too often.
+func (b *batch) looped(rows []*Row, text string) {
+	a := delivery.Attempt{
+		Time: b.cfg.Clock(), Stage: delivery.StagePolicy, Reason: policy.MailLoop, Definitive: true, Text: text,
+	}
+	b.engine.entrust(len(rows))
+	for _, r := range rows {
+		b.engine.settle(r, delivery.Conclude([]delivery.Attempt{a}, r.Decision.Requirement), 0)
+	}
+}
+
+// current is what later attempts of the batch are held against: what it was accepted under,
+// for a run uses one snapshot of the configuration.
+func (o Options) current() Current {
+	return Current{Decide: func(_ string, facts policy.Facts, rcpt mail.Address) (policy.Decision, bool) {
+		return policy.For(o.Sender, nil, facts, rcpt), true
+	}}
+}

@@ -1,0 +1,226 @@
+package send
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/sendctl/sendctl/pkg/delivery"
+	"github.com/sendctl/sendctl/pkg/mail"
+	"github.com/sendctl/sendctl/pkg/policy"
+	"github.com/sendctl/sendctl/pkg/spool"
+)
+
+// Current is what the configuration says now of what was accepted earlier. It is joined with
+// what a recipient was accepted with, so that edits and deletions only ever strengthen.
+type Current struct {
+	// NeedsHeader says that rules look at more than addresses of the envelope.
+	NeedsHeader bool
+	// Decide decides as for a new message; false where the profile is not there any more.
+	Decide func(profile string, facts policy.Facts, rcpt mail.Address) (policy.Decision, bool)
+}
+
+// round works off what is queued: claims it, submits it, and tells senders of failures.
+type round struct {
+	engine  *engine
+	cfg     Config
+	current Current
+	report  *Report
+	rows    map[int64]*Row // by the spool's number of the recipient
+	order   []*Row
+	drained <-chan struct{} // closed when nothing is under way; nil where nobody waits for it
+}
+
+// track lets recipients that are known already be found again when they are claimed.
+func (r *round) track(rows []*Row) {
+	if r.rows == nil {
+		r.rows = map[int64]*Row{}
+	}
+	for _, row := range rows {
+		if row.id != 0 {
+			r.rows[row.id] = row
+		}
+	}
+}
+
+// take claims what a request picks and puts it on the lanes; it tells how many recipients.
+func (r *round) take(ctx context.Context, req spool.ClaimRequest) (int, error) {
+	entries, err := r.cfg.Spool.Claim(ctx, req)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for i := range entries {
+		e := &entries[i]
+		rows, err := r.claimed(e)
+		if err != nil {
+			return n, err
+		}
+		n += len(rows)
+		for _, p := range parcels(&e.Message, rows) {
+			r.engine.submit(p)
+		}
+	}
+	return n, nil
+}
+
+// claimed makes rows of a claimed entry, under the strictest of what it was accepted with and
+// what is configured now.
+func (r *round) claimed(e *spool.Entry) ([]*Row, error) {
+	facts, err := r.facts(e)
+	if err != nil {
+		return nil, err
+	}
+	var rows []*Row
+	fresh := 0
+	for i := range e.Recipients {
+		rcpt := &e.Recipients[i]
+		row := r.rows[rcpt.ID]
+		if row == nil {
+			row = rowOf(&e.Message, rcpt)
+			r.track([]*Row{row})
+			r.order = append(r.order, row)
+			fresh++
+		}
+		row.tries, row.earlier = rcpt.Tries, rcpt.Outcome.Attempts
+		if !row.internal {
+			row.Decision = r.strengthened(rcpt, facts)
+		}
+		rows = append(rows, row)
+	}
+	if fresh > 0 {
+		r.engine.observe(func(o Observer) { o.Planned(fresh) })
+	}
+	return rows, nil
+}
+
+// rowOf makes a row of a queued recipient.
+func rowOf(m *spool.Message, rcpt *spool.Recipient) *Row {
+	row := &Row{
+		File: m.File, QueueID: m.QueueID, MessageID: m.MessageID, Sender: m.ReversePath, Recipient: rcpt.Address,
+		Decision: rcpt.Decision, Outcome: rcpt.Outcome, Queued: m.Queued, Next: rcpt.Next,
+		id: rcpt.ID, tries: rcpt.Tries, internal: m.Notification && m.ReversePath.IsNull(),
+	}
+	row.Outcome.Status = rcpt.Status
+	return row
+}
+
+// strengthened joins what a recipient was accepted with and what applies now. Offer, client
+// certificate and pool, which bind nobody, are those of the profile as it is now.
+func (r *round) strengthened(rcpt *spool.Recipient, facts policy.Facts) policy.Decision {
+	d := rcpt.Decision
+	now, known := r.current.Decide(d.Profile, facts, rcpt.Address)
+	if known {
+		d.Offer, d.Pool = now.Offer, now.Pool
+	}
+	d.Requirement = policy.Join(d.Requirement, now.Requirement)
+	for _, name := range now.Rules {
+		if !slices.Contains(d.Rules, name) {
+			d.Rules = append(slices.Clone(d.Rules), name)
+		}
+	}
+	if d.Requirement.Encrypt {
+		d.Mode = policy.ModeForced
+	}
+	return d
+}
+
+// facts is what rules look at, read from the stored header where a rule needs it.
+func (r *round) facts(e *spool.Entry) (policy.Facts, error) {
+	f := policy.Facts{ReversePath: e.Message.ReversePath}
+	if !r.current.NeedsHeader {
+		return f, nil
+	}
+	body, err := r.cfg.Spool.Body(context.WithoutCancel(r.engine.ctx), &e.Message)
+	var corrupt *spool.CorruptError
+	if errors.As(err, &corrupt) {
+		return f, nil // it is held when its turn comes
+	}
+	if err != nil {
+		return f, err
+	}
+	var header headerCatcher
+	if _, err := body.WriteTo(&header); err != nil && !errors.Is(err, errHeaderComplete) {
+		return f, err
+	}
+	parsed, err := mail.ParseFor(bytes.NewReader(header.b), int64(len(header.b)), []mail.Address{e.Recipients[0].Address})
+	if err != nil {
+		return f, nil //nolint:nilerr // it was accepted once; what its rules demanded is in the snapshot
+	}
+	f.Authors, f.Subjects = parsed.Authors(), parsed.Subjects()
+	return f, nil
+}
+
+// headerCatcher keeps what is written up to the end of the header.
+type headerCatcher struct{ b []byte }
+
+var errHeaderComplete = errors.New("the header is complete")
+
+func (h *headerCatcher) Write(p []byte) (int, error) {
+	from := max(0, len(h.b)-3)
+	h.b = append(h.b, p...)
+	if i := bytes.Index(h.b[from:], []byte("\r\n\r\n")); i >= 0 {
+		h.b = h.b[:from+i+4]
+		return 0, errHeaderComplete
+	}
+	return len(p), nil
+}
+
+// linger tries what was deferred again whenever it comes due, until a time.
+func (r *round) linger(until time.Time) {
+	for r.engine.ctx.Err() == nil {
+		ids, due := r.unsettled()
+		if len(ids) == 0 || due.After(until) || !r.sleep(due) {
+			return
+		}
+		for chunk := range slices.Chunk(ids, 400) {
+			if _, err := r.take(r.engine.ctx, spool.ClaimRequest{Filter: spool.Filter{IDs: chunk}, Limit: 10_000}); err != nil {
+				r.storeError(err)
+				return
+			}
+		}
+		r.engine.wait()
+		r.notify()
+	}
+}
+
+// unsettled lists the messages that have recipients to be tried again, and when the first is due.
+func (r *round) unsettled() (ids []string, due time.Time) {
+	seen := map[string]bool{}
+	for _, row := range r.rows {
+		if row.Next.IsZero() || row.Outcome.Status.Settled() || row.Outcome.Status == delivery.Held {
+			continue
+		}
+		if due.IsZero() || row.Next.Before(due) {
+			due = row.Next
+		}
+		if !seen[row.QueueID] {
+			seen[row.QueueID] = true
+			ids = append(ids, row.QueueID)
+		}
+	}
+	slices.Sort(ids)
+	return ids, due
+}
+
+// sleep waits for a time; false when the run was interrupted meanwhile.
+func (r *round) sleep(until time.Time) bool {
+	// A little behind the time, so that what is due at that millisecond is due for the store too.
+	t := time.NewTimer(until.Sub(r.cfg.Clock()) + 2*time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-r.engine.ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// storeError stops the run, unless it was interrupted anyway.
+func (r *round) storeError(err error) {
+	if r.engine.ctx.Err() == nil {
+		r.engine.fail(err)
+	}
+}
