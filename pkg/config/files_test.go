@@ -239,3 +239,23 @@ func TestCAFile(t *testing.T) {
 		})
 	}
 }
+
+// C9: a key of another user.
+func TestClientKeyOfAnother(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	cert, key := credentials(t, time.Now().Add(time.Hour))
+	dir := files{"profiles/x.toml": profileTOML("x", `client_certificate = "client.pem"`, `client_key = "client.key"`), "profiles/client.pem": string(cert)}.write(t)
+	path := filepath.Join(dir, "profiles", "client.key")
+	if err := os.WriteFile(path, key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(path, 12345, 12345); err != nil {
+		t.Fatal(err)
+	}
+	_, problems := Load(dir)
+	wantAll(t, told(dir, problems.Errors))
+	wantAll(t, told(dir, problems.Warnings), "profiles/x.toml:6:14: tls.client_key: DIR/profiles/client.key belongs to another user (uid 12345) [chown it")
+}
