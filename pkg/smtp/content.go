@@ -79,7 +79,7 @@ func (t *talk) abandoned(blocks *blockWriter, err error) {
 		return
 	}
 	f := t.s.broken(delivery.StageContent, err)
-	f.Text = "the message could not be read while it was being sent: " + mail.Clean(err.Error())
+	f.Text = mail.Clean("the message could not be read while it was being sent: " + err.Error())
 	f.Err = &ContentError{err}
 	t.s.Close()
 	fail(t.answers, f)
@@ -88,7 +88,7 @@ func (t *talk) abandoned(blocks *blockWriter, err error) {
 // uncommitted ends a transaction whose dot must not be sent.
 func (t *talk) uncommitted(err error) {
 	f := t.s.broken(delivery.StageContent, err)
-	f.Text = "the message was not sent to its end: " + mail.Clean(err.Error())
+	f.Text = mail.Clean("the message was not sent to its end: " + err.Error())
 	f.Err = &ContentError{err}
 	t.s.Close()
 	fail(t.answers, f)

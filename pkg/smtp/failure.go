@@ -19,7 +19,7 @@ type Failure struct {
 	Reason     policy.Reason
 	Definitive bool
 	Reply      mail.Reply
-	Text       string // in our words, naming the remote host
+	Text       string // in our words, naming the remote host; clean (mail.Clean)
 	TLSVersion string // of the session in which it happened; "" in clear
 	Retry      Retry
 	Err        error // the cause, where there is one
@@ -60,8 +60,9 @@ func (s *Session) broken(stage delivery.Stage, err error) *Failure {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		f.Text = s.peer.String() + " closed the connection" + where
 	default:
-		f.Text = "the connection to " + s.peer.String() + " was lost" + where + ": " + mail.Clean(err.Error())
+		f.Text = "the connection to " + s.peer.String() + " was lost" + where + ": " + err.Error()
 	}
+	f.Text = mail.Clean(f.Text)
 	return f
 }
 
@@ -88,6 +89,6 @@ func (s *Session) refused(stage delivery.Stage, reply mail.Reply) *Failure {
 	v := delivery.Classify(stage, reply)
 	return &Failure{
 		Stage: stage, Reason: v.Reason, Definitive: v.Definitive, Reply: reply, TLSVersion: s.version(),
-		Text: s.peer.String() + " refused " + stageWords(stage) + ": " + reply.String(),
+		Text: mail.Clean(s.peer.String() + " refused " + stageWords(stage) + ": " + reply.String()),
 	}
 }

@@ -28,7 +28,7 @@ func (s *Session) Admit(req policy.Requirement) (*Mailer, *Failure) {
 	}
 	f := &Failure{
 		Stage: delivery.StagePolicy, Reason: v.Reason, Definitive: !v.Passing,
-		Text: s.peer.String() + ": " + v.Text, TLSVersion: s.version(),
+		Text: mail.Clean(s.peer.String() + ": " + v.Text), TLSVersion: s.version(),
 	}
 	// RFC 8446 §B.4 has one namespace of suites for all: a peer that chose a forbidden one of
 	// TLS 1.3 may still choose an allowed one of TLS 1.2.

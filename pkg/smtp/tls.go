@@ -96,10 +96,20 @@ func (s *Session) handshake(sec Security) *Failure {
 		Suite:       tlsnames.Suite(state.CipherSuite),
 		Group:       tlsnames.Group(state.CurveID),
 		Resumed:     state.DidResume,
-		Certificate: tlsauth.Inspect(state.PeerCertificates, s.peer.Host, sec.Roots, s.opts.Clock()),
+		Certificate: cleaned(tlsauth.Inspect(state.PeerCertificates, s.peer.Host, sec.Roots, s.opts.Clock())),
 	}
 	s.trace.line("*", "TLS: "+s.protection.Version.String()+" "+s.protection.Suite.String()+" "+s.protection.Group.String())
 	return nil
+}
+
+// cleaned makes the facts of a certificate fit to be shown: its names are a stranger's words.
+func cleaned(c policy.PeerCertificate) policy.PeerCertificate {
+	c.Subject, c.Public.Text = mail.Clean(c.Subject), mail.Clean(c.Public.Text)
+	for id, f := range c.Custom {
+		f.Text = mail.Clean(f.Text)
+		c.Custom[id] = f
+	}
+	return c
 }
 
 // afterHandshake corrects the stage of a failure in the first talk inside TLS: under TLS 1.3

@@ -38,11 +38,18 @@ func localVerdict(err error) verdict {
 		{"tls: failed to parse certificate from server", verdict{policy.TLSHandshakeFailed, true, "its certificate cannot be read"}},
 		{"tls: server's certificate contains an unsupported", verdict{policy.TLSHandshakeFailed, true, "its certificate has a key that cannot be used"}},
 		{"tls: server sent certificate containing RSA key larger", verdict{policy.TLSHandshakeFailed, true, "its certificate has an RSA key that is too large"}},
+		{"tls: received empty certificates message", verdict{policy.TLSHandshakeFailed, true, "it presented no certificate"}},
+		// So says TLS 1.2 of a Certificate message that is empty.
+		{"tls: received unexpected handshake message of type *tls.certificateMsg when waiting for *tls.certificateMsg",
+			verdict{policy.TLSHandshakeFailed, true, "it presented no certificate"}},
 	} {
 		if strings.HasPrefix(text, v.prefix) {
 			v.verdict.text += strings.TrimPrefix(text, v.prefix)
 			return v.verdict
 		}
+	}
+	if strings.HasPrefix(text, "tls: invalid signature by the server certificate: crypto/rsa: ") && strings.Contains(text, "keys are insecure") {
+		return verdict{policy.TLSHandshakeFailed, true, "its certificate has an RSA key that is too small"}
 	}
 	return verdict{}
 }
