@@ -1,0 +1,66 @@
+package spool
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// HistoryFilter picks rows of the record; its fields must all fit, and zero fields fit anything.
+type HistoryFilter struct {
+	Filter
+	CleartextOnly bool // delivered, and not over TLS
+	Since, Until  time.Time
+	After         int64 // rows after this one, by Row.Record
+	Newest        bool  // the newest first
+	Limit         int   // rows; 0: all
+}
+
+const sqlHistory = `SELECT ` + recordColumns + ` FROM record c WHERE c.id > `
+
+// History gives the rows of the record that a filter picks, in the order in which recipients
+// were settled. Row.Record ascends with it, so that After the last one seen come the new ones.
+func (s *Spool) History(ctx context.Context, f HistoryFilter) iter.Seq2[Row, error] {
+	rows := s.pages(ctx, func(after int64) where { return f.page(after) },
+		func(r *scan, raw *rawRow) int64 { scanRecord(r, raw); return raw.Record })
+	if f.Limit <= 0 {
+		return rows
+	}
+	return func(yield func(Row, error) bool) {
+		n := 0
+		for row, err := range rows {
+			if n++; !yield(row, err) || n == f.Limit {
+				return
+			}
+		}
+	}
+}
+
+// page is the statement for the page that follows a row; after 0 is the first page.
+func (f *HistoryFilter) page(after int64) where {
+	w := where{sql: sqlHistory, record: true}
+	if f.Newest {
+		w.sql += w.arg(f.After)
+		if after > 0 {
+			w.and("c.id < ", after)
+		}
+	} else {
+		w.sql += w.arg(max(after, f.After))
+	}
+	w.filter(f.Filter)
+	if f.CleartextOnly {
+		w.sql += " AND c.cleartext"
+	}
+	if !f.Since.IsZero() {
+		w.and("c.settled_at >= ", f.Since.UnixMilli())
+	}
+	if !f.Until.IsZero() {
+		w.and("c.settled_at < ", f.Until.UnixMilli())
+	}
+	w.sql += " ORDER BY c.id"
+	if f.Newest {
+		w.sql += " DESC"
+	}
+	w.sql += " LIMIT " + w.arg(int64(pageSize))
+	return w
+}

@@ -1,0 +1,261 @@
+package spool
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"slices"
+	"sync"
+)
+
+// janitor overwrites the bodies of settled messages and unlinks segments in which nothing
+// lives. It works behind the callers' backs, on whatever waits; what it leaves undone at a
+// crash the next sweep finds in the database.
+type janitor struct {
+	s *Spool
+	// dirty is the segments in which a body could not be overwritten; the goroutine's own.
+	dirty map[int64]bool
+
+	mu      sync.Mutex
+	idle    *sync.Cond // told when nothing waits and nothing is being done
+	waiting []chore
+	busy    bool
+	closed  bool
+	err     error // what failed since it was asked last
+	wake    chan struct{}
+	ended   chan struct{}
+}
+
+// chore is a body to overwrite: that of a settled message, or one that never was accepted
+// (message 0); or a segment that nobody appends to any more.
+type chore struct {
+	message int64
+	body    place
+	sealed  *segment
+}
+
+func newJanitor(s *Spool) *janitor {
+	j := &janitor{s: s, dirty: map[int64]bool{}, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	j.idle = sync.NewCond(&j.mu)
+	return j
+}
+
+func (j *janitor) add(chores ...chore) {
+	if len(chores) == 0 {
+		return
+	}
+	j.mu.Lock()
+	j.waiting = append(j.waiting, chores...)
+	j.mu.Unlock()
+	j.nudge()
+}
+
+func (j *janitor) nudge() {
+	select {
+	case j.wake <- struct{}{}:
+	default:
+	}
+}
+
+// drain waits until nothing is left to do, and gives the first error since the last time.
+func (j *janitor) drain() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for j.busy || len(j.waiting) > 0 {
+		j.idle.Wait()
+	}
+	err := j.err
+	j.err = nil
+	return err
+}
+
+// close drains and ends the goroutine.
+func (j *janitor) close() error {
+	err := j.drain()
+	j.mu.Lock()
+	j.closed = true
+	j.mu.Unlock()
+	j.nudge()
+	<-j.ended
+	return err
+}
+
+func (j *janitor) run() {
+	defer close(j.ended)
+	for {
+		j.mu.Lock()
+		chores, closed := j.waiting, j.closed
+		j.waiting, j.busy = nil, len(chores) > 0
+		j.mu.Unlock()
+		switch {
+		case len(chores) > 0:
+			err := j.clean(chores)
+			j.mu.Lock()
+			j.err = errors.Join(j.err, err)
+			j.busy = false
+			j.idle.Broadcast()
+			j.mu.Unlock()
+		case closed:
+			return
+		default:
+			<-j.wake
+		}
+	}
+}
+
+// clean overwrites bodies, lets go of their messages' rows, and unlinks what became empty.
+func (j *janitor) clean(chores []chore) error {
+	bodies := map[int64][]chore{}
+	var sealed []*segment
+	var wiped, touched []int64
+	var failed error
+	for _, c := range chores {
+		if c.sealed != nil {
+			sealed = append(sealed, c.sealed)
+		} else {
+			bodies[c.body.segment] = append(bodies[c.body.segment], c)
+		}
+	}
+	for id, group := range bodies {
+		if err := j.s.overwrite(id, group); err != nil {
+			j.dirty[id] = true
+			failed = errors.Join(failed, err)
+			continue
+		}
+		touched = append(touched, id)
+		for _, c := range group {
+			if c.message != 0 {
+				wiped = append(wiped, c.message)
+			}
+		}
+	}
+	for _, seg := range sealed {
+		failed = errors.Join(failed, j.s.disown(seg, !j.dirty[seg.id]))
+		touched = append(touched, seg.id)
+	}
+	slices.Sort(wiped)
+	return errors.Join(failed, j.s.forget(wiped, touched))
+}
+
+// overwrite puts zeros in the place of bodies of one segment, durably.
+func (s *Spool) overwrite(id int64, group []chore) error {
+	path := s.shelf.path(id)
+	f, err := s.shelf.files.open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // nothing is left to overwrite
+	}
+	if err != nil {
+		return stateError("overwriting", path, err)
+	}
+	for _, c := range group {
+		if err = zero(f, c.body.start, c.body.length); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return stateError("overwriting", path, errors.Join(err, f.Close()))
+}
+
+// zero overwrites length octets, none beyond the file's end.
+func zero(f bodyFile, start, length int64) error {
+	size, err := f.Size()
+	if err != nil {
+		return err
+	}
+	length = min(length, size-start)
+	blank := make([]byte, min(max(length, 0), writeSize))
+	for length > 0 {
+		n, err := f.WriteAt(blank[:min(length, int64(len(blank)))], start)
+		if err != nil {
+			return err
+		}
+		start, length = start+int64(n), length-int64(n)
+	}
+	return nil
+}
+
+// blank reports whether length octets are zeros already; beyond the file's end all are.
+func blank(f io.ReaderAt, start, length int64, buf []byte) (bool, error) {
+	for length > 0 {
+		n, err := f.ReadAt(buf[:min(length, int64(len(buf)))], start)
+		for _, b := range buf[:n] {
+			if b != 0 {
+				return false, nil
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		start, length = start+int64(n), length-int64(n)
+	}
+	return true, nil
+}
+
+// disown lets others unlink a segment that this process appended to.
+func (s *Spool) disown(seg *segment, clean bool) error {
+	err := s.writer.do(nil, func(t *tx) error {
+		_, err := t.exec(sqlDisownSegment, seg.id, clean)
+		return err
+	})
+	return errors.Join(err, seg.file.Close())
+}
+
+const (
+	sqlDisownSegment = `UPDATE segment SET owner = 0, clean = $2 WHERE id = $1`
+	// A message of which a bounce has to be told yet stays, without its body.
+	sqlForgetMessage = `DELETE FROM message WHERE id = $1 AND wipe
+	AND NOT EXISTS (SELECT 1 FROM record WHERE message = $1 AND bounce = 1)`
+	sqlForgetBody   = `UPDATE message SET segment = NULL, wipe = FALSE WHERE id = $1 AND wipe`
+	sqlEmptySegment = `SELECT id FROM segment WHERE id = $1 AND owner = 0 AND clean
+	AND NOT EXISTS (SELECT 1 FROM message WHERE segment = $1)`
+	sqlDropSegment = `DELETE FROM segment WHERE id = $1`
+)
+
+// forget takes note that bodies are overwritten, and unlinks those of the segments in which
+// nothing lives any more. The file goes before its row, so that there never is a file that
+// the database does not know.
+func (s *Spool) forget(messages, segments []int64) error {
+	if len(messages)+len(segments) == 0 {
+		return nil
+	}
+	var empty []int64
+	err := s.writer.do(nil, func(t *tx) error {
+		for _, id := range messages {
+			n, err := t.exec(sqlForgetMessage, id)
+			if err == nil && n == 0 {
+				_, err = t.exec(sqlForgetBody, id)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		empty = empty[:0]
+		for _, id := range segments {
+			if err := t.query(sqlEmptySegment, []any{id}, func(r *scan) error { empty = append(empty, r.int()); return nil }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil || len(empty) == 0 {
+		return err
+	}
+	for _, id := range empty {
+		if err := s.shelf.files.remove(s.shelf.path(id)); err != nil {
+			return stateError("removing", s.shelf.path(id), err)
+		}
+	}
+	return s.writer.do(nil, func(t *tx) error {
+		for _, id := range empty {
+			if _, err := t.exec(sqlDropSegment, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

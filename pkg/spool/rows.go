@@ -1,0 +1,98 @@
+package spool
+
+import (
+	"crypto/sha256"
+
+	"github.com/sendctl/sendctl/pkg/delivery"
+)
+
+// messageColumns and queueColumns are read by scanMessage and scanQueued, in this order.
+const (
+	messageColumns = `m.id, m.queue_id, m.batch, m.file, m.source, m.sender_local, m.sender_domain, m.message_id,
+	m.header_from, m.header_date, m.eight_bit, m.utf8, m.envelope_id, m.queued_at, m.notification,
+	m.segment, m.start, m.length, m.sum`
+	queueColumns = `r.id, r.local, r.domain, r.decision, r.status, r.owner, r.sending, r.next_at, r.tries, r.doubts,
+	r.outcome, r.session, r.attempts || r.latest`
+	recordColumns = `c.id, c.message, c.queue_id, c.batch, c.file, c.source, c.sender_local, c.sender_domain, c.message_id,
+	c.notification, c.length, c.sum, c.queued_at, c.local, c.domain, c.decision, c.status, c.tries, c.doubts,
+	c.outcome, c.session, c.attempts, c.settled_at`
+)
+
+// rawRow is a row whose documents are not decoded yet.
+type rawRow struct {
+	Row
+	decision, session int64
+	outcome, attempts string
+}
+
+func (s *scan) sum() (out [sha256.Size]byte) {
+	copy(out[:], s.blob())
+	return out
+}
+
+func scanMessage(s *scan, m *Message) {
+	m.ID, m.QueueID, m.Batch, m.File, m.Source = s.int(), s.text(), s.text(), s.text(), s.sum()
+	m.ReversePath.Local, m.ReversePath.Domain, m.MessageID = s.text(), s.text(), s.text()
+	m.From, m.Date, m.EightBit, m.UTF8, m.EnvelopeID = s.text(), s.text(), s.yes(), s.yes(), s.text()
+	m.Queued, m.Notification = s.moment(), s.yes()
+	m.body = place{segment: s.int(), start: s.int(), length: s.int(), sum: s.sum()}
+}
+
+func scanQueued(s *scan, raw *rawRow) {
+	r := &raw.Recipient
+	r.ID, r.Address.Local, r.Address.Domain, raw.decision = s.int(), s.text(), s.text(), s.int()
+	r.Status, r.Claimed, r.Sending, r.Next = delivery.Status(s.text()), s.yes(), s.yes(), s.moment()
+	r.Tries, r.Doubts = int(s.int()), int(s.int())
+	raw.outcome, raw.session, raw.attempts = s.text(), s.int(), s.text()
+}
+
+func scanRecord(s *scan, raw *rawRow) {
+	m, r := &raw.Message, &raw.Recipient
+	raw.Record, m.ID, m.QueueID, m.Batch, m.File, m.Source = s.int(), s.int(), s.text(), s.text(), s.text(), s.sum()
+	m.ReversePath.Local, m.ReversePath.Domain, m.MessageID = s.text(), s.text(), s.text()
+	m.Notification = s.yes()
+	m.body = place{length: s.int(), sum: s.sum()}
+	m.Queued = s.moment()
+	r.Address.Local, r.Address.Domain, raw.decision = s.text(), s.text(), s.int()
+	r.Status, r.Tries, r.Doubts = delivery.Status(s.text()), int(s.int()), int(s.int())
+	raw.outcome, raw.session, raw.attempts = s.text(), s.int(), s.text()
+	raw.Settled = s.moment()
+}
+
+// decoded completes rows. What cannot be read of one does not stop the others: it is its Fault.
+func (s *Spool) decoded(c *conn, raws []rawRow) ([]Row, error) {
+	rows := make([]Row, len(raws))
+	for i := range raws {
+		err := s.decode(c, &raws[i])
+		if bad, ok := err.(*damaged); ok { //nolint:errorlint // it is never wrapped
+			raws[i].Recipient.Fault = bad.text
+		} else if err != nil {
+			return nil, err
+		}
+		rows[i] = raws[i].Row
+	}
+	return rows, nil
+}
+
+func (s *Spool) decode(c *conn, raw *rawRow) error {
+	r := &raw.Recipient
+	var err error
+	if r.Decision, err = s.read.decision(c, raw.decision); err != nil {
+		return err
+	}
+	outcome, err := decodeOutcome(raw.outcome)
+	if err != nil {
+		return err
+	}
+	if outcome.Session, err = s.read.session(c, raw.session); err != nil {
+		return err
+	}
+	if outcome.Attempts, err = decodeAttempts(raw.attempts); err != nil {
+		return err
+	}
+	if outcome.Status == "" {
+		outcome.Status = r.Status
+	}
+	r.Outcome = outcome
+	return nil
+}

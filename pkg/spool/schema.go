@@ -1,0 +1,198 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// applicationID marks a database as a spool ("sctl"); user_version counts the migrations that it has seen.
+const applicationID = 0x7363746c
+
+// primaryKey is what {{PK}} stands for: a number that the database gives out, and never twice.
+// PostgreSQL: BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY.
+const primaryKey = "INTEGER PRIMARY KEY AUTOINCREMENT"
+
+// rowKey is what {{ROW}} stands for: a number taken from the table counter, once a transaction
+// for all its rows. PostgreSQL: BIGINT PRIMARY KEY.
+const rowKey = "INTEGER PRIMARY KEY"
+
+// migrations brings a database from version n to n+1 by migrations[n]. Times are milliseconds
+// since the epoch.
+var migrations = []string{`
+-- what many rows share, stored once: decisions, trust anchors, facts of sessions
+CREATE TABLE fact (
+	id   {{PK}},
+	hash BLOB NOT NULL UNIQUE, -- SHA-256 of body
+	body TEXT NOT NULL
+);
+-- the next numbers of the three tables that grow by the row; none is ever given out twice, so
+-- that a claim that was lost can never mean a later recipient
+CREATE TABLE counter (
+	message   BIGINT NOT NULL,
+	recipient BIGINT NOT NULL,
+	record    BIGINT NOT NULL
+);
+INSERT INTO counter (message, recipient, record) VALUES (1, 1, 1);
+CREATE TABLE owner (
+	id          BIGINT PRIMARY KEY, -- random, never given out twice
+	lock        TEXT NOT NULL,      -- file in owners/, locked while the owner lives
+	name        TEXT NOT NULL,      -- for people
+	since       BIGINT NOT NULL,
+	lease_until BIGINT NOT NULL
+);
+CREATE TABLE segment (
+	id    {{PK}},
+	owner BIGINT NOT NULL, -- who appends to it; 0: nobody any more
+	clean BOOLEAN NOT NULL -- between the bodies that live in it there is nothing but zeros
+);
+CREATE TABLE message (
+	id            {{ROW}},
+	queue_id      TEXT NOT NULL,
+	batch         TEXT NOT NULL,
+	file          TEXT NOT NULL,
+	source        BLOB NOT NULL, -- SHA-256 of the file as it was given
+	sender_local  TEXT NOT NULL, -- reverse-path
+	sender_domain TEXT NOT NULL,
+	message_id    TEXT NOT NULL,
+	header_from   TEXT NOT NULL, -- for notifications; gone with the row once all is settled
+	header_date   TEXT NOT NULL,
+	eight_bit     BOOLEAN NOT NULL,
+	utf8          BOOLEAN NOT NULL,
+	envelope_id   TEXT NOT NULL,
+	queued_at     BIGINT NOT NULL,
+	notification  BOOLEAN NOT NULL, -- one of our own: a bounce or a notice of delay
+	noticed       BOOLEAN NOT NULL DEFAULT FALSE, -- the sender was told of the delay
+	segment       BIGINT, -- NULL: the body is gone
+	start         BIGINT NOT NULL,
+	length        BIGINT NOT NULL,
+	sum           BLOB NOT NULL, -- SHA-256 of the body in wire form
+	wipe          BOOLEAN NOT NULL DEFAULT FALSE -- all is settled, the body has to be overwritten
+);
+CREATE INDEX message_segment ON message (segment) WHERE segment IS NOT NULL;
+CREATE TABLE recipient (
+	id       {{ROW}},
+	message  BIGINT NOT NULL,
+	key      BLOB NOT NULL, -- of source, reverse-path and recipient: what makes it the same again
+	local    TEXT NOT NULL,
+	domain   TEXT NOT NULL,
+	profile  TEXT NOT NULL,
+	decision BIGINT NOT NULL, -- fact: the requirement it was accepted with
+	status   TEXT NOT NULL,
+	reason   TEXT NOT NULL DEFAULT '',
+	owner    BIGINT NOT NULL, -- whose claim it is; 0: nobody's
+	sending  BOOLEAN NOT NULL DEFAULT FALSE, -- the owner may have sent the final dot
+	next_at  BIGINT, -- NULL: not by itself
+	tries    BIGINT NOT NULL DEFAULT 0,
+	doubts   BIGINT NOT NULL DEFAULT 0, -- how often the final reply was lost
+	outcome  TEXT, -- of the last attempt
+	session  BIGINT, -- fact
+	attempts TEXT NOT NULL DEFAULT '', -- a JSON object a line, up to a limit
+	latest   TEXT NOT NULL DEFAULT ''  -- likewise, of the last attempt
+);
+CREATE INDEX recipient_message ON recipient (message);
+CREATE INDEX recipient_key ON recipient (key);
+CREATE INDEX recipient_due ON recipient (next_at) WHERE owner = 0 AND next_at IS NOT NULL;
+CREATE TABLE record (
+	id            {{ROW}},
+	message       BIGINT NOT NULL,
+	key           BLOB NOT NULL,
+	queue_id      TEXT NOT NULL,
+	batch         TEXT NOT NULL,
+	file          TEXT NOT NULL,
+	source        BLOB NOT NULL,
+	sender_local  TEXT NOT NULL,
+	sender_domain TEXT NOT NULL,
+	message_id    TEXT NOT NULL,
+	notification  BOOLEAN NOT NULL,
+	length        BIGINT NOT NULL,
+	sum           BLOB NOT NULL,
+	local         TEXT NOT NULL,
+	domain        TEXT NOT NULL,
+	profile       TEXT NOT NULL,
+	decision      BIGINT NOT NULL,
+	status        TEXT NOT NULL,
+	reason        TEXT NOT NULL,
+	tries         BIGINT NOT NULL,
+	doubts        BIGINT NOT NULL,
+	outcome       TEXT NOT NULL,
+	session       BIGINT,
+	cleartext     BOOLEAN NOT NULL, -- delivered, and not over TLS
+	attempts      TEXT NOT NULL,
+	queued_at     BIGINT NOT NULL,
+	settled_at    BIGINT NOT NULL,
+	bounce        BIGINT NOT NULL -- 0: nobody is told; 1: the sender has to be told; 2: it was handed on
+);
+CREATE INDEX record_key ON record (key);
+CREATE INDEX record_settled ON record (settled_at);
+CREATE INDEX record_bounce ON record (message) WHERE bounce = 1;
+CREATE TABLE backoff (
+	host     TEXT PRIMARY KEY,
+	until    BIGINT NOT NULL,
+	failures BIGINT NOT NULL,
+	reason   TEXT NOT NULL
+);
+`}
+
+// migrate creates the tables of a new database and brings an old one up to date. A newer or
+// foreign one is refused.
+func migrate(c *conn) error {
+	version, err := identify(c)
+	if err != nil || version == len(migrations) {
+		return err
+	}
+	if _, err := c.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	if err := upgrade(c); err != nil {
+		_, undo := c.exec("ROLLBACK")
+		return errors.Join(err, undo)
+	}
+	_, err = c.exec("COMMIT")
+	return err
+}
+
+// identify tells the version of the database, 0 for an empty one.
+func identify(c *conn) (int, error) {
+	var id, version, tables int64
+	for _, q := range []struct {
+		sql string
+		to  *int64
+	}{{"PRAGMA application_id", &id}, {"PRAGMA user_version", &version}, {"SELECT count(*) FROM sqlite_schema", &tables}} {
+		if err := c.query(q.sql, nil, func(s *scan) error { *q.to = s.int(); return nil }); err != nil {
+			return 0, err
+		}
+	}
+	switch {
+	case tables == 0 && version == 0:
+		return 0, nil
+	case id != applicationID:
+		return 0, errors.New("this database is not a spool of sendctl")
+	case version > int64(len(migrations)):
+		return 0, fmt.Errorf("the spool was written by a newer sendctl (version %d, this one knows %d); use that one", version, len(migrations))
+	}
+	return int(version), nil
+}
+
+func upgrade(c *conn) error {
+	version, err := identify(c) // another process may have been faster
+	if err != nil {
+		return err
+	}
+	for ; version < len(migrations); version++ {
+		sql := strings.NewReplacer("{{PK}}", primaryKey, "{{ROW}}", rowKey).Replace(migrations[version])
+		for statement := range strings.SplitSeq(sql, ";\n") {
+			if strings.TrimSpace(statement) == "" {
+				continue
+			}
+			if _, err := c.exec(statement); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err := c.exec(fmt.Sprintf("PRAGMA application_id = %d", applicationID)); err != nil {
+		return err
+	}
+	_, err = c.exec(fmt.Sprintf("PRAGMA user_version = %d", len(migrations)))
+	return err
+}
