@@ -12,30 +12,62 @@ import (
 )
 
 func (a *app) validateCommand() *cobra.Command {
-	return &cobra.Command{
+	var cases string
+	c := &cobra.Command{
 		Use:   "validate",
 		Short: "Check every profile, rule and sendctl.toml",
 		Long: `Check the whole configuration without touching the network, and show everything that is wrong
 or may not be meant, with file, line, column and what to do. While there are errors nothing is
 sent; warnings are for you to judge.
 
+With --cases also hold the configuration against tests of your own, in TOML: each is a message
+and what explain has to say of its recipient, and what is not named is not looked at.
+
+  [[case]]
+  name    = "statements are forced, whoever sends them"
+  profile = "newsletter"                 # default: the null profile
+  from    = "billing@clinic.example"
+  subject = "your statement"
+  to      = "someone@firstnational.com"
+  [case.expect]
+  tls_mode    = "forced"
+  encrypt     = true
+  protocols   = ["TLSv1.2", "TLSv1.3"]
+  certificate = "default"
+  rules       = ["first-national"]       # all that match
+
+expect also knows profile, ciphers and on_tls_failure.
+
 EXIT STATUS
-  0 no errors · 64 usage · 78 there are errors, or there is no such directory`,
-		Example: "  sendctl validate\n  sendctl validate --config ./etc -o json",
+  0 no errors, and every case passed · 64 usage
+  78 there are errors, there is no such directory, or a case failed`,
+		Example: "  sendctl validate\n  sendctl validate --config ./etc -o json\n  sendctl validate --config ./etc --cases cases.toml",
 		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := a.loadToShow()
 			if err != nil {
 				return err
 			}
+			if c.Flags().Changed("cases") {
+				return a.runCases(s, cases)
+			}
 			return a.showProblems(s)
 		},
+	}
+	c.Flags().StringVar(&cases, "cases", "", "also hold the configuration against the policy tests in `FILE`")
+	return c
+}
+
+// listed is what was found; JSON has empty lists rather than null.
+func (s shown) listed() config.Problems {
+	return config.Problems{
+		Errors:   append([]config.Problem{}, s.problems.Errors...),
+		Warnings: append([]config.Problem{}, s.problems.Warnings...),
 	}
 }
 
 func (a *app) showProblems(s shown) error {
-	// JSON has empty lists rather than null.
-	v := config.Problems{Errors: append([]config.Problem{}, s.problems.Errors...), Warnings: append([]config.Problem{}, s.problems.Warnings...)}
+	v := s.listed()
 	nothing := len(v.Errors) == 0 && (len(v.Warnings) == 0 || a.flags.quiet)
 	if s.out.Format() != ui.FormatTable || !nothing {
 		if err := s.out.Print(v, problemTable(s.out.Format(), v)); err != nil {

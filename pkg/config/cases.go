@@ -83,7 +83,7 @@ func decided(d policy.Decision) map[string]any {
 	}
 	return map[string]any{
 		"profile": d.Profile, "tls_mode": string(d.Mode), "encrypt": r.Encrypt, "protocols": versions, "ciphers": suites,
-		"certificate": string(r.Certificate()), "rules": slices.Sorted(slices.Values(d.Rules)), "on_tls_failure": r.OnFailure.String(),
+		"certificate": string(r.Certificate()), "rules": append([]string{}, slices.Sorted(slices.Values(d.Rules))...), "on_tls_failure": r.OnFailure.String(),
 	}
 }
 
