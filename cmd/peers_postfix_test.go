@@ -195,3 +195,15 @@ func (p *postfix) mail(t *testing.T) []arrived {
 	p.idle(t)
 	return readMaildir(t, filepath.Join(p.dir, "mail/all/new"))
 }
+
+// inClear reads how many commands of which kind each session had.
+func (p *postfix) inClear(t *testing.T) []string {
+	t.Helper()
+	var out []string
+	for line := range strings.Lines(p.log(t)) {
+		if strings.Contains(line, "disconnect from") && strings.Contains(line, " mail=") && !strings.Contains(line, " starttls=1") {
+			out = append(out, line)
+		}
+	}
+	return out
+}
