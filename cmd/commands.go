@@ -11,9 +11,12 @@ func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.sendCommand(),
 		a.explainCommand(),
+		a.queueCommand(),
+		a.historyCommand(),
 		a.profileCommand(),
 		a.ruleCommand(),
 		a.validateCommand(),
+		a.doctorCommand(),
 		a.sandboxCommand(),
 		a.versionCommand(),
 	}

@@ -107,6 +107,13 @@ func rowOf(m *spool.Message, rcpt *spool.Recipient) *Row {
 	return row
 }
 
+// RowOf makes a row of what the spool lists, queued or settled.
+func RowOf(r *spool.Row) Row {
+	row := rowOf(&r.Message, &r.Recipient)
+	row.Settled = r.Settled
+	return *row
+}
+
 // strengthened joins what a recipient was accepted with and what applies now. Offer, client
 // certificate and pool, which bind nobody, are those of the profile as it is now.
 func (r *round) strengthened(rcpt *spool.Recipient, facts policy.Facts) policy.Decision {

@@ -96,6 +96,15 @@ func place(f *send.Refusal) string {
 // Queue writes the recipients in the spool (queue list): {"entries":[…]} in JSON, a recipient
 // object a line in jsonl, the columns of send's CSV, else a table.
 func (o *Output) Queue(rows []send.Row) error {
+	return o.entries(rows, func() Table { return queueTable(rows, o.now()) })
+}
+
+// History writes settled recipients, in the formats of Queue.
+func (o *Output) History(rows []send.Row) error {
+	return o.entries(rows, func() Table { return historyTable(rows) })
+}
+
+func (o *Output) entries(rows []send.Row, table func() Table) error {
 	return o.write(func(w page) error {
 		switch o.format {
 		case FormatJSON:
@@ -110,8 +119,36 @@ func (o *Output) Queue(rows []send.Row) error {
 		case FormatCSV:
 			return recipientsCSV(w, rows)
 		}
-		return o.tables(w, []Table{queueTable(rows, o.now())})
+		return o.tables(w, []Table{table()})
 	})
+}
+
+func historyTable(rows []send.Row) Table {
+	t := Table{Columns: []Column{
+		{Title: "Settled", Fold: 2},
+		{Title: "Recipient"},
+		{Title: "Status", Tone: statusTone},
+		{Title: "TLS", Tone: tlsTone},
+		{Title: "Verified", Fold: 4},
+		{Title: "Reason"},
+		{Title: "Code", Fold: 3},
+		{Title: "Profile", Fold: 5},
+		{Title: "MX", Fold: 6},
+		{Title: "Reply", Wrap: true, Fold: 7},
+	}}
+	for i := range rows {
+		r := &rows[i]
+		version := ""
+		if r.Outcome.Status == delivery.Delivered {
+			version = cleartext
+		}
+		if r.Encrypted() {
+			version = r.Outcome.Session.Protection.Version.String()
+		}
+		t.Add(moment(r.Settled), r.Recipient.String(), string(r.Outcome.Status), version, verifiedOf(r.Outcome.Session),
+			string(r.Outcome.Reason), codes(&r.Outcome), profileOf(&r.Decision), hostOf(r).mx, r.Outcome.Reply.String())
+	}
+	return t
 }
 
 func queueTable(rows []send.Row, now time.Time) Table {
@@ -154,4 +191,30 @@ func at(mx, ip string) string {
 		return mail.Clean(mx)
 	}
 	return mail.Clean(mx) + " [" + ip + "]"
+}
+
+// Entry writes recipients of queued messages with everything that is known of each: blocks in
+// the table format, else as Queue does.
+func (o *Output) Entry(rows []send.Row) error {
+	return o.entries(rows, func() Table { return o.entryTable(rows) })
+}
+
+func (o *Output) entryTable(rows []send.Row) Table {
+	t := Table{Shape: Record, Columns: []Column{
+		{Title: "Recipient"}, {Title: "Status", Tone: statusTone}, {Title: "Queue ID"}, {Title: "File"}, {Title: "Sender"},
+		{Title: "Message-ID"}, {Title: "Profile"}, {Title: "TLS mode"}, {Title: "Queued"}, {Title: "Next attempt"},
+		{Title: "What happened", Wrap: true}, {Title: "Server said", Wrap: true},
+	}}
+	for i := range rows {
+		r := &rows[i]
+		t.Add(r.Recipient.String(), string(r.Outcome.Status), r.QueueID, r.File, r.Sender.String(), r.MessageID,
+			profileOf(&r.Decision), modeOf(&r.Decision), moment(r.Queued), due(r, o.now()), r.Outcome.Text, r.Outcome.Reply.String())
+		for _, c := range r.Decision.Requirement.Because {
+			t.Note("because", c.Text)
+		}
+		for _, a := range r.Outcome.Attempts {
+			t.Note("tried", moment(a.Time)+" "+a.MX+" "+string(a.Stage)+" "+string(a.Reason)+" "+a.Reply.String())
+		}
+	}
+	return t
 }
