@@ -34,7 +34,7 @@ func (r *run) check(t *testing.T) {
 	r.checkSecrecy(t)
 	r.checkCopies(t)
 	if !r.odd.violations {
-		for _, c := range r.Connections() {
+		for _, c := range r.connections() {
 			if len(c.Violations) > 0 {
 				t.Errorf("connection %d of %s saw violations: %q", c.Number, c.Host, c.Violations)
 			}
@@ -104,8 +104,9 @@ func checkOutcome(t *testing.T, row *send.Row, odd oddities) {
 		t.Errorf("%s is %s by reason %q, text %q and %d attempts", row.Recipient, o.Status, o.Reason, o.Text, len(o.Attempts))
 	}
 	checkClean(t, o.Text)
-	if row.Settled.IsZero() == (o.Status == delivery.Bounced) {
-		t.Errorf("%s is %s and settled at %v", row.Recipient, o.Status, row.Settled)
+	final := o.Status == delivery.Bounced
+	if row.Settled.IsZero() == final || row.Next.IsZero() != final || !final && !row.Next.After(row.Queued) {
+		t.Errorf("%s is %s, settled at %v, next attempt at %v", row.Recipient, o.Status, row.Settled, row.Next)
 	}
 }
 
@@ -119,7 +120,10 @@ func checkClean(t *testing.T, text string) {
 // checkSecrecy: nothing of what had to be encrypted was ever in clear (invariant a, T21).
 func (r *run) checkSecrecy(t *testing.T) {
 	t.Helper()
-	plain := bytes.ToLower(r.Plaintext())
+	var plain []byte
+	for _, c := range r.connections() {
+		plain = append(append(plain, bytes.ToLower(c.Plaintext)...), 0)
+	}
 	must := func(what string) {
 		if bytes.Contains(plain, []byte(strings.ToLower(what))) {
 			t.Errorf("%q was seen in clear", what)
@@ -136,7 +140,7 @@ func (r *run) checkSecrecy(t *testing.T) {
 			forced[row.File], all = false, false
 			continue
 		}
-		must(row.Recipient.String())
+		must("rcpt to:<" + row.Recipient.String())
 		if row.Cleartext() {
 			t.Errorf("%s was delivered in clear", row.Recipient)
 		}
@@ -152,7 +156,7 @@ func (r *run) checkSecrecy(t *testing.T) {
 	for _, what := range []string{marker, "mail from", "rcpt to", "\r\ndata"} {
 		must(what)
 	}
-	for _, c := range r.Connections() {
+	for _, c := range r.connections() {
 		if c.TLS == nil && slices.ContainsFunc(c.Commands, saysMail) {
 			t.Errorf("%s got %q in clear", c.Host, c.Commands)
 		}
@@ -227,7 +231,7 @@ func (r *run) explain(t *testing.T) {
 			t.Logf("    %s %s %s %s definitive %v reply %q: %s", a.MX, a.Stage, a.Reason, a.TLSVersion, a.Definitive, a.Reply.String(), a.Text)
 		}
 	}
-	conns := r.Connections()
+	conns := r.connections()
 	for i := range min(len(conns), 10) {
 		c := conns[i]
 		t.Logf("connection %d of %s: TLS %v, handshake %q, commands %q", c.Number, c.Host, c.TLS, c.HandshakeError, c.Commands[:min(len(c.Commands), 12)])

@@ -5,11 +5,13 @@ package send_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -41,13 +43,53 @@ func TestMain(m *testing.M) {
 	}
 	warmUp()
 	before := descriptors()
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+	goleak.VerifyTestMain(tests{m}, goleak.Cleanup(func(code int) {
 		if after := descriptors(); after > before {
 			fmt.Fprintf(os.Stderr, "%d descriptors are open, %d were in the beginning\n", after, before)
 			code = max(code, 1)
 		}
 		os.Exit(code)
 	}))
+}
+
+// tests closes what the tests share when they are over.
+type tests struct{ *testing.M }
+
+func (m tests) Run() int {
+	code := m.M.Run()
+	for {
+		select {
+		case s := <-spools:
+			if err := errors.Join(s.Close(), os.RemoveAll(s.Dir())); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				code = max(code, 1)
+			}
+		default:
+			return code
+		}
+	}
+}
+
+// spools holds those that no test uses at the moment: to open one takes longer than most tests.
+var spools = make(chan *spool.Spool, 64)
+
+// borrow gives a test a spool for its own use. Other tests used it before.
+func borrow(t *testing.T) *spool.Spool {
+	t.Helper()
+	var s *spool.Spool
+	select {
+	case s = <-spools:
+	default:
+		dir, err := os.MkdirTemp("", "sendctl-test-")
+		if err == nil {
+			s, err = spool.Open(dir, spool.Options{})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() { spools <- s })
+	return s
 }
 
 // warmUp makes the runtime open what it keeps for all network connections.
@@ -167,16 +209,7 @@ func newLab(t *testing.T, p plan) *lab {
 	if p.timeouts == (smtp.Timeouts{}) {
 		p.timeouts = timeouts()
 	}
-	store, err := spool.Open(t.TempDir(), spool.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	l := &lab{Sandbox: box, spool: store, lanes: p.lanes}
+	l := &lab{Sandbox: box, spool: borrow(t), lanes: p.lanes}
 	if l.lanes == 0 {
 		l.lanes = 4
 	}
@@ -259,6 +292,7 @@ type run struct {
 	inputs  []send.Input
 	watcher *watcher
 	elapsed time.Duration
+	before  map[string]int // connections of each host that were there before
 	// odd says that the hosts were made to see violations, froze and so on.
 	odd oddities
 }
@@ -273,12 +307,27 @@ type oddities struct {
 // send sends letters and holds that every promise about a batch was kept.
 func (l *lab) send(t *testing.T, opts send.Options, odd oddities, inputs ...send.Input) *run {
 	t.Helper()
-	r := &run{lab: l, inputs: inputs, odd: odd, watcher: &watcher{settled: map[string]int{}}}
+	r := l.begin(odd, inputs)
+	opts.Again = true // whatever was sent in another test
 	began := time.Now()
 	r.Report = send.Send(t.Context(), l.config(r.watcher), opts, inputs)
 	r.elapsed = time.Since(began)
 	r.check(t)
 	return r
+}
+
+// begin notes what was there before a run.
+func (l *lab) begin(odd oddities, inputs []send.Input) *run {
+	r := &run{lab: l, inputs: inputs, odd: odd, watcher: &watcher{settled: map[string]int{}}, before: map[string]int{}}
+	for _, s := range l.Servers() {
+		r.before[s.Name()] = s.Connected()
+	}
+	return r
+}
+
+// connections are those of the run.
+func (r *run) connections() []sandbox.Connection {
+	return slices.DeleteFunc(r.Connections(), func(c sandbox.Connection) bool { return c.Number <= r.before[c.Host] })
 }
 
 func (l *lab) config(o send.Observer) send.Config {
