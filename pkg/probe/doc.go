@@ -1,0 +1,15 @@
+// Package probe asks a domain's mail hosts which TLS they speak, and foretells what sending to them would come to.
+//
+// A Prober's Domain looks up a domain's mail hosts and asks every address of theirs: one full
+// session that is as polite as a sender's (EHLO, STARTTLS, TLS with everything on offer, EHLO,
+// QUIT; never MAIL) and, beside it, a few bare ClientHellos for the versions below the one that
+// the session got (see pkg/hello). What to ask next and what the answers mean is decided by the
+// ladder, which is pure. An address that many domains share is asked once.
+//
+// Every version gets one of four answers. No is said only where the server refused the version
+// or chose a lower one; whatever was throttled, slow or broken is unknown; and what is offered,
+// but only with suites or groups that sendctl's own TLS does not have, is unusable.
+//
+// Profiles are not simulated: their verdicts come from the host loop of pkg/courier itself, up
+// to the point at which MAIL would follow.
+package probe
