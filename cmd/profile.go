@@ -200,12 +200,15 @@ func (a *app) profileDelete() *cobra.Command {
 	return &cobra.Command{
 		Use:     "delete NAME",
 		Short:   "Delete a profile that nothing names",
-		Long:    "Delete a profile of your own. Refused while a rule or null_profile names it." + configExitHelp,
+		Long:    "Delete a profile of your own. Refused while a rule, null_profile or queued mail names it." + configExitHelp,
 		Example: "  sendctl profile delete medical",
 		Args:    cobra.ExactArgs(1), ValidArgsFunction: a.completeProfiles(true, 1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			dirs, err := a.configDirs()
 			if err != nil {
+				return err
+			}
+			if err := a.refuseQueued(c.Context(), args[0]); err != nil {
 				return err
 			}
 			path, err := config.DeleteProfile(dirs.Config, args[0])

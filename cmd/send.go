@@ -222,8 +222,11 @@ func statusOfReport(r *send.Report, interrupted bool) error {
 		return outcome(exitInvalid)
 	case s.Bounced > 0:
 		return outcome(exitBounced)
-	case s.Deferred+s.Queued+s.InDoubt+s.Held > 0:
+	case s.Deferred+s.Queued+s.InDoubt+s.Held > 0, slices.ContainsFunc(r.Rows, waits):
 		return outcome(exitDeferred)
 	}
 	return nil
 }
+
+// waits reports a recipient that an earlier run accepted and that is not settled yet.
+func waits(r send.Row) bool { return r.Skipped && !r.Outcome.Status.Settled() }
