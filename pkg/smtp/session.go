@@ -31,7 +31,9 @@ type Session struct {
 	helloName  string
 	extensions map[string]string // upper-case keyword -> parameters, of the last EHLO only
 	protection policy.Protection
-	dead       bool
+	// askedForOurs: in the handshake the server asked for a client certificate.
+	askedForOurs bool
+	dead         bool
 	// busy is set while a transaction runs: it is finished even when ctx ends, so that an
 	// interrupt leaves no recipient in doubt.
 	busy atomic.Bool

@@ -86,6 +86,7 @@ func (s *Session) handshake(sec Security) *Failure {
 		return s.lost(delivery.StageHandshake, err)
 	}
 	state := conn.ConnectionState()
+	s.askedForOurs = progress.clientCertificate
 	s.conn = conn
 	s.in.Reset(conn)
 	s.out.Reset(conn)
@@ -120,7 +121,7 @@ func (s *Session) afterHandshake(f *Failure) *Failure {
 		return f
 	}
 	if alert, ok := remoteAlert(f.Err); ok {
-		g := s.alerted(alert, progress{serverHello: true, clientCertificate: true})
+		g := s.alerted(alert, progress{serverHello: true, clientCertificate: s.askedForOurs})
 		g.Err, g.TLSVersion = f.Err, f.TLSVersion
 		return g
 	}
@@ -203,13 +204,14 @@ func (s *Session) alerted(alert tlsnames.Alert, p progress) *Failure {
 	case 40: // handshake_failure: before the server's certificate it means that nothing is shared
 		if !p.serverHello && !p.clientCertificate {
 			f.Reason = policy.TLSCipherMismatch
-		} else if p.clientCertificate {
-			f.Text += ": it wants a client certificate that it trusts"
 		}
-	case 42, 43, 44, 45, 46, 48, 49, 116:
-		if p.clientCertificate {
-			f.Text += ": it wants a client certificate that it trusts"
-		}
+	}
+	switch {
+	case !p.clientCertificate || f.Reason != policy.TLSHandshakeFailed:
+	case f.Definitive:
+		f.Text += ": it wants a client certificate that it trusts"
+	default: // GnuTLS says decode_error under TLS 1.2 when it gets none
+		f.Text += ", after it had asked for a client certificate"
 	}
 	return f
 }
@@ -249,5 +251,6 @@ func proposed(r policy.Reason, o policy.Offer) string {
 	if r == policy.TLSVersionMismatch {
 		return " (proposed: " + o.Versions.String() + ")"
 	}
-	return " (it offers TLS, but has no cipher suite or group in common with what was proposed)"
+	// GnuTLS says no other when only a version is missing.
+	return " (it offers TLS, but has no cipher suite or group in common with what was proposed for " + o.Versions.String() + ")"
 }

@@ -137,10 +137,14 @@ func (s *Session) unasked() error {
 }
 
 // lastWords prefers, after a write failed, the cause that the reader knows: a server that
-// closes often said why before (421), and the reply is worth more than "broken pipe".
+// closes often said why before (421, or a TLS alert), which is worth more than "broken pipe".
 func (s *Session) lastWords(err error) error {
-	if reply, rerr := s.readReply(time.Second); rerr == nil && (reply.Transient() || reply.Permanent()) {
+	reply, rerr := s.readReply(time.Second)
+	if rerr == nil && (reply.Transient() || reply.Permanent()) {
 		return &saidBeforeClosing{reply, err}
+	}
+	if _, ok := remoteAlert(rerr); ok {
+		return rerr
 	}
 	return err
 }
