@@ -35,6 +35,10 @@ func (a *asker) lastTry(ctx context.Context, try func() *smtp.Failure) bool {
 	}
 	a.turn.Lock()
 	defer a.turn.Unlock()
+	// The host may be a while in noticing that the connection before is closed.
+	if !sleep(ctx, min(a.p.cfg.Pause/10, 100*time.Millisecond)) {
+		return false
+	}
 	if f := try(); f != nil && f.Reply.Transient() {
 		a.mu.Lock()
 		a.throttled = true
@@ -56,6 +60,18 @@ func (a *asker) pause(ctx context.Context) bool {
 	a.mu.Unlock()
 	select {
 	case <-resume:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// sleep waits; false where ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
 		return true
 	case <-ctx.Done():
 		return false

@@ -50,7 +50,7 @@ func newWorld(t testing.TB, o sandbox.Options, edit func(*probe.Config, *courier
 	cfg := probe.Config{
 		Resolver: resolver, Dial: limiter.Dial, Port: 25, Session: session, Hostname: "mta1.clinic.test", Roots: roots,
 		Random: func() (r [32]byte) { _, _ = rand.Read(r[:]); return r },
-		Pause:  20 * time.Millisecond, PerDomain: 30 * time.Second,
+		Pause:  200 * time.Millisecond, PerDomain: 30 * time.Second,
 	}
 	if edit != nil {
 		edit(&cfg, &cc)
