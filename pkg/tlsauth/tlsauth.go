@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,7 +56,8 @@ func Inspect(chain []*x509.Certificate, host string, roots Roots, now time.Time)
 // Verify judges a chain, leaf first, for a host's name (RFC 5280 §6, RFC 6125 §6.4 as amended
 // by RFC 9525: subject alternative names only, a wildcard stands for one label). Dates, trust
 // and name are looked at apart, so that the finding's text names everything that is wrong; its
-// reason is the first of: expired, not trusted, wrong name. What is not valid yet is Passing.
+// reason is the first of: expired, not trusted, wrong name. What is not valid yet is Passing,
+// and gives the reason only where nothing else is wrong.
 func Verify(chain []*x509.Certificate, host string, pool *x509.CertPool, now time.Time) policy.Finding {
 	if len(chain) == 0 {
 		return policy.Finding{Reason: policy.CertificateNotTrusted, Text: "the server presented no certificate"}
@@ -74,8 +76,11 @@ func Verify(chain []*x509.Certificate, host string, pool *x509.CertPool, now tim
 		texts[i] = f.Text
 	}
 	// One fault that lasts makes the whole finding last.
-	passing := len(found) == 1 && found[0].Passing
-	return policy.Finding{Reason: found[0].Reason, Passing: passing, Text: strings.Join(texts, "; ")}
+	decider := found[0]
+	if i := slices.IndexFunc(found, func(f policy.Finding) bool { return !f.Passing }); i >= 0 {
+		decider = found[i]
+	}
+	return policy.Finding{Reason: decider.Reason, Passing: decider.Passing, Text: strings.Join(texts, "; ")}
 }
 
 func dates(leaf *x509.Certificate, now time.Time) policy.Finding {
