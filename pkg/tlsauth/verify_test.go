@@ -16,8 +16,7 @@ func TestVerify(t *testing.T) {
 	t.Parallel()
 	const mx = "mx.example.com"
 	p := newPKI(t)
-	trusted := x509.NewCertPool()
-	trusted.AddCert(p.root.Certificate)
+	trusted := p.pool()
 	early := func(c *x509.Certificate) {
 		host(mx)(c)
 		c.NotBefore = now().Add(time.Hour)
