@@ -19,8 +19,10 @@ type transfer struct {
 	e      *engine
 	msg    *spool.Message
 	jitter float64
-	// last is the attempt that ended the session most lately, for a lane that gives up.
-	last []delivery.Attempt
+	// useful: a host took the message for somebody, or said for good that it does not.
+	useful bool
+	// last is the attempt that was made most lately, for a lane that gives up.
+	last delivery.Attempt
 }
 
 // recipient is one recipient on its way.
@@ -120,6 +122,7 @@ func (t *transfer) judge(w *courier.Walk, link *courier.Link, r *recipient, a sm
 	r.session = &link.Session
 	switch {
 	case a.Delivered():
+		t.useful = true
 		t.settle(w, r, delivery.Outcome{Status: delivery.Delivered, Code: a.Reply.Code, Enhanced: a.Reply.Status, Reply: a.Reply})
 		return ended
 	case a.Doubt:
@@ -165,13 +168,13 @@ func (t *transfer) attempt(link *courier.Link, r *recipient, a smtp.Answer) deli
 	}
 	if f := a.Failure; f != nil {
 		at.Stage, at.Reason, at.Definitive, at.Reply, at.Text = f.Stage, f.Reason, f.Definitive, f.Reply, f.Text
-		t.last = []delivery.Attempt{at}
 	} else {
 		v := delivery.Classify(a.Stage, a.Reply)
 		at.Reason, at.Definitive = v.Reason, v.Definitive
 		at.Text = refusalText(s, a.Stage, v.Definitive)
 	}
 	r.own = append(r.own, at)
+	t.last, t.useful = at, t.useful || at.Definitive && !at.Reply.IsZero()
 	return at
 }
 
@@ -241,8 +244,8 @@ func damaged(a smtp.Answer) bool {
 	return a.Failure != nil && errors.As(a.Failure.Err, &corrupt)
 }
 
-// contentFault reports that a message itself could not be read.
-func contentFault(answers []smtp.Answer) bool {
+// unread reports a message that could not be read to its end, which is no fault of the host.
+func unread(answers []smtp.Answer) bool {
 	return slices.ContainsFunc(answers, func(a smtp.Answer) bool {
 		var ce *smtp.ContentError
 		return a.Failure != nil && errors.As(a.Failure.Err, &ce)

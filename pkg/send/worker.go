@@ -1,10 +1,9 @@
 package send
 
 import (
-	"slices"
-
 	"github.com/sendctl/sendctl/pkg/courier"
 	"github.com/sendctl/sendctl/pkg/delivery"
+	"github.com/sendctl/sendctl/pkg/mail"
 	"github.com/sendctl/sendctl/pkg/smtp"
 )
 
@@ -14,12 +13,12 @@ type worker struct {
 	lane *lane
 	walk *courier.Walk
 	link *courier.Link
-	// fruitless counts sessions in a row that broke without a message delivered: a host that
-	// always breaks defers its lane as a host, not once per message.
+	// fruitless counts transactions in a row that broke their session and led to nothing: a
+	// host that always breaks defers its lane as a host, not once per message.
 	fruitless int
 }
 
-// maxFruitless is how many sessions in a row may break before the rest of the lane waits.
+// maxFruitless is how many of them there may be before the rest of the lane waits.
 const maxFruitless = 3
 
 // work serves a lane until its queue is empty.
@@ -121,27 +120,33 @@ func (w *worker) transact(p *parcel) bool {
 	if reused && diedBefore(answers) {
 		return false
 	}
-	w.patience(answers)
 	onward, split := t.sort(w.walk, w.link, rcpts, answers)
 	onward = append(onward, t.deliver(w.walk, w.link, split)...)
 	if len(onward) > 0 {
 		t.onward(w.walk.Fork(), onward)
 	}
-	if w.fruitless >= maxFruitless {
-		w.fruitless = 0
-		w.conclude(w.e.backlog(w.lane), t.last)
-	}
+	w.patience(t, answers)
 	return true
 }
 
-// patience counts sessions that broke without having delivered anything.
-func (w *worker) patience(answers []smtp.Answer) {
+// patience counts transactions that broke their session and led to nothing at any host. After
+// a few of them what waits on the lane is put off untried, and whatever the last one was told
+// bounces nobody.
+func (w *worker) patience(t *transfer, answers []smtp.Answer) {
 	switch {
-	case slices.ContainsFunc(answers, smtp.Answer.Delivered):
+	case t.useful:
 		w.fruitless = 0
-	case !w.link.Usable() && !contentFault(answers):
+	case !w.link.Usable() && !unread(answers):
 		w.fruitless++
 	}
+	if w.fruitless < maxFruitless {
+		return
+	}
+	w.fruitless = 0
+	last := t.last
+	last.Definitive = false
+	last.Text = mail.Clean("not tried, since sessions break time and again: " + last.Text)
+	w.conclude(w.e.backlog(w.lane), []delivery.Attempt{last})
 }
 
 // diedBefore reports that the session broke before the reply to MAIL, for all recipients.
