@@ -187,8 +187,10 @@ type lab struct {
 	courier *courier.Courier
 	spool   *spool.Spool
 	lanes   int
-	dialled atomic.Int64
-	open    atomic.Int64 // dialled and not closed by our side
+	// perSession is how many messages a session carries.
+	perSession int
+	dialled    atomic.Int64
+	open       atomic.Int64 // dialled and not closed by our side
 }
 
 func newLab(t *testing.T, p plan) *lab {
@@ -209,7 +211,7 @@ func newLab(t *testing.T, p plan) *lab {
 	if p.timeouts == (smtp.Timeouts{}) {
 		p.timeouts = timeouts()
 	}
-	l := &lab{Sandbox: box, spool: borrow(t), lanes: p.lanes}
+	l := &lab{Sandbox: box, spool: borrow(t), lanes: p.lanes, perSession: 100}
 	if l.lanes == 0 {
 		l.lanes = 4
 	}
@@ -333,7 +335,7 @@ func (r *run) connections() []sandbox.Connection {
 func (l *lab) config(o send.Observer) send.Config {
 	return send.Config{
 		Spool: l.spool, Schedule: delivery.DefaultSchedule(), Courier: l.courier, Clock: time.Now, Hostname: "mta1.clinic.test", Connections: 50,
-		ConnectionsPerDestination: l.lanes, MessagesPerConnection: 100, Observer: o,
+		ConnectionsPerDestination: l.lanes, MessagesPerConnection: l.perSession, Observer: o,
 	}
 }
 
