@@ -93,12 +93,25 @@ type Destination struct {
 	Requirement policy.Requirement
 	Offer       policy.Offer
 	Pool        string
+	// Again is the address that put the recipient off by greylisting: it wants to be asked once
+	// more, and by the same source. The zero value means that there is none.
+	Again Again
 }
 
-// Key identifies destinations that may share sessions: the same domain, duties, offer and pool.
+// Again names a host's address and our own that once met.
+type Again struct {
+	Addr, Source netip.Addr
+}
+
+// Key identifies destinations that may share sessions: the same domain, duties, offer, pool,
+// and the same wish to meet again.
 func (d Destination) Key() string {
 	sum := sha256.Sum256([]byte(d.Requirement.Key() + d.Offer.Key()))
-	return d.Domain + "|" + d.Pool + "|" + hex.EncodeToString(sum[:])
+	again := ""
+	if d.Again.Addr.IsValid() {
+		again = d.Again.Addr.String() + "<" + d.Again.Source.String()
+	}
+	return d.Domain + "|" + d.Pool + "|" + again + "|" + hex.EncodeToString(sum[:])
 }
 
 // security is what sessions to the destination propose and verify.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 )
 
@@ -47,9 +48,12 @@ type noSource struct{ text string }
 func (e *noSource) Error() string { return e.text }
 
 // connect dials from the pool: where one of its addresses cannot be bound, the next of the
-// pool is tried, never an address outside of it.
-func (c *Courier) connect(ctx context.Context, pool string, to netip.Addr) (net.Conn, Source, error) {
+// pool is tried, never an address outside of it. The one that is wanted again goes first.
+func (c *Courier) connect(ctx context.Context, pool string, to, again netip.Addr) (net.Conn, Source, error) {
 	sources := c.sourcesFor(pool, to)
+	if i := slices.IndexFunc(sources, func(s Source) bool { return s.Address.IsValid() && s.Address == again }); i > 0 {
+		sources[0], sources[i] = sources[i], sources[0]
+	}
 	if len(sources) == 0 {
 		family := "IPv6"
 		if to.Is4() {

@@ -62,6 +62,7 @@ func (w *Walk) resolve(ctx context.Context) {
 			w.add(h, addrs.Addrs)
 		}
 	}
+	w.preferAgain()
 	if len(w.targets) == 0 && len(w.attempts) == 0 {
 		for _, a := range nameless {
 			w.note(a)
@@ -69,6 +70,15 @@ func (w *Walk) resolve(ctx context.Context) {
 		if len(nameless) == 0 {
 			w.note(delivery.Attempt{Stage: delivery.StageDNS, Reason: policy.NoMailHost, Definitive: true, Text: w.dest.Domain + " has no usable mail host"})
 		}
+	}
+}
+
+// preferAgain puts the address that wants to be asked once more first.
+func (w *Walk) preferAgain() {
+	i := slices.IndexFunc(w.targets, func(t target) bool { return t.addr == w.dest.Again.Addr })
+	if i > 0 {
+		again := w.targets[i]
+		w.targets = slices.Insert(slices.Delete(w.targets, i, i+1), 0, again)
 	}
 }
 

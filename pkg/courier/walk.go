@@ -177,7 +177,7 @@ func (w *Walk) noteFailure(t target, local string, f *smtp.Failure) {
 
 // open connects, reads the greeting and says EHLO; nil after a failure, which is noted.
 func (w *Walk) open(ctx context.Context, t target) *opened {
-	conn, src, err := w.c.connect(ctx, w.dest.Pool, t.addr)
+	conn, src, err := w.c.connect(ctx, w.dest.Pool, t.addr, w.dest.Again.Source)
 	if err != nil {
 		w.note(connectAttempt(t, src, err))
 		return nil

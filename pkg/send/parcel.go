@@ -22,7 +22,7 @@ func parcels(m *spool.Message, rows []*Row) []*parcel {
 	for _, r := range rows {
 		dest := courier.Destination{
 			Domain: r.Recipient.Domain, Requirement: r.Decision.Requirement,
-			Offer: r.Decision.Offer, Pool: r.Decision.Pool,
+			Offer: r.Decision.Offer, Pool: r.Decision.Pool, Again: r.again,
 		}
 		key := dest.Key()
 		p := open[key]

@@ -3,6 +3,7 @@ package send
 import (
 	"time"
 
+	"github.com/sendctl/sendctl/pkg/courier"
 	"github.com/sendctl/sendctl/pkg/delivery"
 	"github.com/sendctl/sendctl/pkg/mail"
 	"github.com/sendctl/sendctl/pkg/policy"
@@ -25,6 +26,7 @@ type Row struct {
 	id       int64              // of the recipient in the spool
 	tries    int                // attempts so far
 	earlier  []delivery.Attempt // those of earlier runs
+	again    courier.Again      // the host that greylisted it
 	internal bool               // a bounce message of ours, which no report lists
 }
 

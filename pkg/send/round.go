@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"time"
 
+	"github.com/sendctl/sendctl/pkg/courier"
 	"github.com/sendctl/sendctl/pkg/delivery"
 	"github.com/sendctl/sendctl/pkg/mail"
 	"github.com/sendctl/sendctl/pkg/policy"
@@ -84,7 +86,7 @@ func (r *round) claimed(e *spool.Entry) ([]*Row, error) {
 			r.order = append(r.order, row)
 			fresh++
 		}
-		row.tries, row.earlier = rcpt.Tries, rcpt.Outcome.Attempts
+		row.tries, row.earlier, row.again = rcpt.Tries, rcpt.Outcome.Attempts, metAgain(rcpt)
 		if !row.internal {
 			row.Decision = r.strengthened(rcpt, facts)
 		}
@@ -105,6 +107,18 @@ func rowOf(m *spool.Message, rcpt *spool.Recipient) *Row {
 	}
 	row.Outcome.Status = rcpt.Status
 	return row
+}
+
+// metAgain is the host that greylisted a recipient, and from where it was asked.
+func metAgain(rcpt *spool.Recipient) courier.Again {
+	a, ok := rcpt.LastHost()
+	if !ok {
+		return courier.Again{}
+	}
+	var out courier.Again
+	out.Addr, _ = netip.ParseAddr(a.IP) // what cannot be read is no wish
+	out.Source, _ = netip.ParseAddr(a.SourceIP)
+	return out
 }
 
 // RowOf makes a row of what the spool lists, queued or settled.
