@@ -14,7 +14,7 @@ import (
 // store has failed nothing more is accepted.
 func (b *batch) accept(s *slot, in Input) {
 	if b.engine.failed() != nil || b.engine.ctx.Err() != nil {
-		b.refuse(s, Refusal{File: in.Name, Error: "the run ended before it was read; nothing of it was accepted", Hint: "send it again"})
+		b.refuse(s, interrupted(in))
 		return
 	}
 	d := b.draft(s, in)

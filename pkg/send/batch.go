@@ -115,7 +115,8 @@ func Plan(ctx context.Context, cfg Config, opts Options, inputs []Input) *Report
 	b := newBatch(cfg, opts, inputs)
 	for i, in := range inputs {
 		if ctx.Err() != nil {
-			break
+			b.refuse(&b.slots[i], interrupted(in))
+			continue
 		}
 		if d := b.draft(&b.slots[i], in); d != nil && d.loops() {
 			b.slots[i].note(in, d.loopText())
@@ -176,6 +177,11 @@ func (b *batch) finish() *Report {
 		}
 	}
 	return &b.report
+}
+
+// interrupted refuses an input for which there was no time.
+func interrupted(in Input) Refusal {
+	return Refusal{File: in.Name, Error: "the run ended before it was read; nothing of it was accepted", Hint: "send it again"}
 }
 
 func (s *slot) note(in Input, text string) { s.notes = append(s.notes, in.Name+": "+text) }

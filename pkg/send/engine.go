@@ -255,6 +255,13 @@ func (e *engine) settle(r *Row, o delivery.Outcome, jitter float64) {
 	e.keeper.put(settlement{r, spool.Settlement{Recipient: r.id, Outcome: recorded, Next: r.Next}})
 }
 
+// postpone lets nothing else that waits for a domain come due before its hosts are asked again.
+func (e *engine) postpone(domain string, until time.Time) {
+	if _, err := e.cfg.Spool.Postpone(context.WithoutCancel(e.ctx), domain, until); err != nil {
+		e.fail(err)
+	}
+}
+
 // recorded tells the observer of a row whose outcome is durable.
 func (e *engine) recorded(r *Row) {
 	if !r.internal {

@@ -1,9 +1,12 @@
 package send
 
 import (
+	"time"
+
 	"github.com/sendctl/sendctl/pkg/courier"
 	"github.com/sendctl/sendctl/pkg/delivery"
 	"github.com/sendctl/sendctl/pkg/mail"
+	"github.com/sendctl/sendctl/pkg/policy"
 	"github.com/sendctl/sendctl/pkg/smtp"
 )
 
@@ -102,11 +105,25 @@ func (w *worker) unreachable(p *parcel) bool {
 
 // conclude gives all recipients of some parcels the verdict over the same attempts.
 func (w *worker) conclude(parcels []*parcel, attempts []delivery.Attempt) {
+	var soonest time.Time
 	for _, p := range parcels {
 		for _, r := range p.rows {
-			w.e.settle(r, delivery.Conclude(attempts, r.Decision.Requirement), w.lane.jitter)
+			o := delivery.Conclude(attempts, r.Decision.Requirement)
+			w.e.settle(r, o, w.lane.jitter)
+			if backsOff(o) && !r.Next.IsZero() && (soonest.IsZero() || r.Next.Before(soonest)) {
+				soonest = r.Next
+			}
 		}
 	}
+	if !soonest.IsZero() {
+		w.e.postpone(w.lane.dest.Domain, soonest)
+	}
+}
+
+// backsOff reports an outcome that is about the host and not about the message: it is down, or
+// has had enough for now. It then backs off as a host, not once per message.
+func backsOff(o delivery.Outcome) bool {
+	return o.Status == delivery.Deferred && (o.Reason.Category() == policy.CategoryNetwork || o.Reason == policy.Throttled)
 }
 
 // transact runs a parcel's transaction on the worker's session and sends those recipients
