@@ -4,6 +4,7 @@ package cmd
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -41,6 +42,38 @@ func checkCrowd(t *testing.T, n *peersNet, server, home peerServer) {
 	w := newWitness(t, n, server, home)
 	for i := range r.Recipients {
 		w.check(t, &r.Recipients[i], messages)
+	}
+}
+
+// checkWatched is a stranger's first mail to a server behind postscreen, which speaks half of
+// its greeting, waits, and lets nobody through who speaks too early, sends commands ahead
+// without leave, or ends a line with LF alone. It defers the first time, whoever passes.
+func checkWatched(t *testing.T, n *peersNet, server *postfix, home peerServer) {
+	messages := map[string]string{}
+	for _, id := range []string{"watched1", "watched2"} {
+		messages[id] = newMessage(id, "someone@watched.peer.test", secret+"\n.\n")
+	}
+	dir := n.batch(t, messages)
+	first := n.send(t, "--profile", "hipaa-strict", filepath.Join(dir, "watched1.eml"))
+	if got := outcomeOf(&first.Recipients[0]); first.status != exitDeferred || !strings.HasPrefix(got, "deferred 450 4.3.2 ") {
+		t.Errorf("exit status %d, %s", first.status, got)
+	}
+	second := n.send(t, "--profile", "hipaa-strict", filepath.Join(dir, "watched2.eml"))
+	w := newWitness(t, n, server, home)
+	for _, r := range []*sentReport{first, second} {
+		w.check(t, &r.Recipients[0], messages)
+	}
+	if got := outcomeOf(&second.Recipients[0]); second.status != exitOK || !strings.HasPrefix(got, "delivered 250 2.0.0 TLSv1.3 ") {
+		t.Errorf("exit status %d, %s", second.status, got)
+	}
+	log := server.log(t)
+	if !strings.Contains(log, "PASS NEW [127.0.0.1]") {
+		t.Error("postscreen did not let us pass")
+	}
+	for _, fault := range []string{"PREGREET", "COMMAND PIPELINING", "NON-SMTP COMMAND", "BARE NEWLINE", "HANGUP"} {
+		if strings.Contains(log, ": "+fault) {
+			t.Errorf("postscreen found fault with us: %s", fault)
+		}
 	}
 }
 

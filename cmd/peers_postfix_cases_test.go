@@ -23,6 +23,7 @@ func TestPeersPostfix(t *testing.T) {
 	t.Run("poor server", func(t *testing.T) { checkPoor(t, n, others, home, "bare") })
 	t.Run("split", func(t *testing.T) { checkSplit(t, n, others, home) })
 	t.Run("crowd", func(t *testing.T) { checkCrowd(t, n, others, home) })
+	t.Run("watched", func(t *testing.T) { checkWatched(t, n, others, home) })
 	t.Run("notification", func(t *testing.T) { checkNotification(t, n, others) })
 	t.Run("null sender", func(t *testing.T) { checkNullSender(t, n, others, home) })
 	t.Run("permutations", func(t *testing.T) { checkPermutations(t, n, others) })
