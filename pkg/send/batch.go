@@ -181,7 +181,7 @@ func (b *batch) finish() *Report {
 
 // interrupted refuses an input for which there was no time.
 func interrupted(in Input) Refusal {
-	return Refusal{File: in.Name, Error: "the run ended before it was read; nothing of it was accepted", Hint: "send it again"}
+	return Refusal{File: in.Name, Error: "interrupted before it was read; nothing of it was accepted", Hint: "send it again"}
 }
 
 func (s *slot) note(in Input, text string) { s.notes = append(s.notes, in.Name+": "+text) }
