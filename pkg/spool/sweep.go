@@ -187,7 +187,7 @@ func (s *Spool) sweepStrays(found *Recovery) error {
 	for _, e := range entries {
 		digits, ok := strings.CutSuffix(e.Name(), segmentSuffix)
 		id, err := strconv.ParseInt(digits, 16, 64)
-		if ok && err == nil && (known[id] || s.gone(e.Name())) {
+		if ok && err == nil && filepath.Base(s.shelf.path(id)) == e.Name() && (known[id] || s.gone(e.Name())) {
 			continue
 		}
 		if err := s.setAside(e.Name()); err != nil {
