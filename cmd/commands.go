@@ -19,6 +19,8 @@ func (a *app) commands() []*cobra.Command {
 		a.doctorCommand(),
 		a.sandboxCommand(),
 		a.versionCommand(),
+		a.completionCommand(),
+		a.manCommand(),
 	}
 }
 

@@ -71,6 +71,10 @@ func (p *patient) privacy(c checkOf, info fs.FileInfo) (finding, bool) {
 			return c.is(verdictFault, fmt.Sprintf("%s in %s belongs to uid %d, and this is uid %d", mail.Clean(e.Name()), dir, uid, p.uid),
 				fmt.Sprintf("chown -R %d %s", p.uid, quoted(p.state))), true
 		}
+		if mode := info.Mode().Perm(); hasModes && mode&0o077 != 0 && info.Mode()&fs.ModeSymlink == 0 {
+			return c.is(verdictFault, fmt.Sprintf("%s in %s is open to others (mode %04o)", mail.Clean(e.Name()), dir, mode),
+				"chmod -R go= "+quoted(p.state)), true
+		}
 	}
 	return finding{}, false
 }

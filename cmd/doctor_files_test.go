@@ -39,6 +39,12 @@ func TestDoctorStateDirectory(t *testing.T) {
 		{"open to the group", mkdir(0o750, "spool.db"), 0, verdictFault, "chmod 700 "},
 		{"open but empty", mkdir(0o755), 0, verdictWarning, "chmod 700 "},
 		{"empty, and everybody can write", mkdir(0o777), 0, verdictFault, "chmod 700 "},
+		{"private, but not what is in it", func(t *testing.T, dir string) {
+			mkdir(0o700, "spool.db")(t, dir)
+			if err := os.Chmod(filepath.Join(dir, "spool.db"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}, 0, verdictFault, "spool.db in "},
 		{"another's", mkdir(0o700), 1, verdictFault, "chown -R "},
 		{"a link", func(t *testing.T, dir string) {
 			if err := os.Symlink(t.TempDir(), dir); err != nil {

@@ -126,5 +126,7 @@ and the table, the bounce and the exit status say so.` + "\n" + exitStatusHelp,
 		return usagef("see "+c.CommandPath()+" --help", "%w", err)
 	})
 	root.AddCommand(a.commands()...)
+	root.SetHelpCommand(a.helpCommand())
+	a.completions(root)
 	return root
 }
