@@ -6,145 +6,206 @@ import (
 	"mime"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/sendctl/sendctl/pkg/delivery"
+	"github.com/sendctl/sendctl/pkg/mail"
 	"github.com/sendctl/sendctl/pkg/policy"
 )
 
-// width is where the plain words wrap: what every mail reader shows without wrapping again.
-const width = 72
-
-// words is the first part: what happened, to whom, and what to do, for people.
+// words is the first part: what happened, to whom, and what to do, for people. What only an
+// administrator of mail understands comes after that, under a heading of its own.
 func (n Notification) words() []byte {
 	var b bytes.Buffer
-	para := func(text string) {
-		b.WriteString(wrap(text, "", "") + "\n")
-	}
-	para(n.opening())
-	if n.Action == Delayed {
-		para(fmt.Sprintf("It is tried again on its own until %s. You need not do anything now.", n.RetryUntil.Format("2 January 2006 15:04 MST")))
-	}
-	for _, r := range n.Recipients {
-		r.words(&b)
+	b.WriteString(wrap(n.opening(), "", "") + "\n")
+	for _, s := range n.stories() {
+		b.WriteString(strings.Join(s.addresses, "\n") + "\n\n" + s.text + "\n")
 	}
 	b.WriteString(n.Original.words())
-	para("The message itself is not part of this notice, since it may be confidential.")
+	b.WriteString(wrap("Neither the subject nor the text of the message is repeated here, since they may be confidential.", "", ""))
+	b.WriteString(wrap("This notice was written by the mail system of "+n.ReportingMTA+".", "", ""))
 	return b.Bytes()
 }
 
 func (n Notification) opening() string {
-	who := "the recipient below"
+	who := "the recipient named below"
 	if len(n.Recipients) > 1 {
-		who = fmt.Sprintf("the %d recipients below", len(n.Recipients))
+		who = fmt.Sprintf("the %d recipients named below", len(n.Recipients))
 	}
 	if n.Action == Delayed {
-		return "Your message could not be delivered to " + who + " yet."
+		text := "Your message has not been delivered to " + who + " yet. The mail system goes on trying"
+		if !n.RetryUntil.IsZero() {
+			text += " until " + moment(n.RetryUntil)
+		}
+		return text + ", so please do not send it again now."
 	}
-	return "Your message could not be delivered to " + who + ". Nobody else was told, and it will not be tried again."
+	return "Your message was not delivered to " + who + ", and it will not be tried again. " +
+		"This says nothing about other recipients of it."
+}
+
+// story is what happened to one recipient, or to several in the same words.
+type story struct {
+	addresses []string
+	text      string
+}
+
+// stories tells the recipients' stories, each once, in the order of the recipients.
+func (n Notification) stories() []*story {
+	var out []*story
+	told := map[string]*story{}
+	for _, r := range n.Recipients {
+		text := r.words(n.Action)
+		s := told[text]
+		if s == nil {
+			s = &story{text: text}
+			told[text] = s
+			out = append(out, s)
+		}
+		s.addresses = append(s.addresses, r.Address.String())
+	}
+	return out
 }
 
 // words tells one recipient's story.
-func (r Recipient) words(b *bytes.Buffer) {
-	const hang = "    "
-	line := func(text string) { b.WriteString(wrap(text, "  ", hang)) }
-	b.WriteString(r.Address.String() + "\n")
-	o := r.Outcome
-	line(r.happened())
-	for _, a := range differing(o.Attempts) {
-		b.WriteString(wrap("- "+sentence(delivery.Explain(a)), hang, hang+"  "))
-	}
-	if said := o.Reply.String(); said != "" {
-		line("The server said: " + shortened(said))
-	}
-	if o.Reason.Category() == policy.CategoryTLS {
-		for _, why := range r.Because {
-			line("Encryption was demanded: " + sentence(why))
-		}
-	}
-	if what := delivery.Advice(o); what != "" {
-		line("What to do: " + what)
+func (r Recipient) words(a Action) string {
+	const indent, hang = "  ", "    "
+	var b strings.Builder
+	line := func(text string) { b.WriteString(wrap(text, indent, indent)) }
+	item := func(text string) { b.WriteString(wrap("- "+text, indent, hang)) }
+	line(r.happened(a))
+	if what := r.advice(); what != "" {
+		b.WriteString("\n")
+		line(what)
 	}
 	b.WriteString("\n")
+	line("For the mail administrator:")
+	item(r.verdict())
+	for _, text := range r.details() {
+		item(text)
+	}
+	if r.Outcome.Reason.Category() == policy.CategoryTLS {
+		for _, why := range r.Because {
+			if !strings.Contains(r.Outcome.Text, why) {
+				item("TLS was demanded: " + sentence(shortened(why)))
+			}
+		}
+	}
+	return b.String()
+}
+
+// advice is what to do, "" where there is nothing to say.
+func (r Recipient) advice() string {
+	what := delivery.Advice(r.Outcome)
+	switch {
+	case r.contradictory():
+		return "What to do: Show this notice to your mail administrator."
+	case what == "" || strings.HasPrefix(what, "Nothing to do"):
+		return what
+	}
+	return "What to do: " + what
 }
 
 // happened is the sentence that comes first.
-func (r Recipient) happened() string {
+func (r Recipient) happened(a Action) string {
 	o := r.Outcome
-	if o.Reason.Category() == policy.CategoryTLS {
-		return "The receiving server could not establish a TLS connection as it was demanded: " + sentence(shortened(o.Text))
+	text, known := plainly[o.Reason]
+	switch {
+	case r.contradictory():
+		text = "What is demanded of the TLS (encrypted) connection for your message contradicts itself, so that no server can meet it."
+	case !known:
+		text = sentence(shortened(o.Text))
 	}
-	return sentence(shortened(o.Text))
+	if o.Reason.Category() != policy.CategoryTLS || len(r.Because) == 0 {
+		return text
+	}
+	// What is not met is found out before anything of the message is sent.
+	text += " Your message may only be sent over such a connection, so nothing of it "
+	if a == Delayed {
+		return text + "has been sent yet."
+	}
+	return text + "was sent."
 }
 
-// differing lists what each host did, where that is more than the one sentence that was told.
-func differing(attempts []delivery.Attempt) []delivery.Attempt {
-	var out []delivery.Attempt
-	seen := map[string]bool{}
-	for _, a := range attempts {
-		if key := a.MX + a.IP + a.Text; !seen[key] {
-			seen[key] = true
-			out = append(out, a)
+// contradictory reports that no host was asked, since no host could meet the requirement.
+func (r Recipient) contradictory() bool {
+	for _, a := range r.Outcome.Attempts {
+		if a.MX != "" || a.Stage != delivery.StagePolicy {
+			return false
 		}
 	}
-	if len(out) < 2 {
-		return nil
+	return len(r.Outcome.Attempts) > 0 && r.Outcome.Reason.Category() == policy.CategoryTLS
+}
+
+// verdict is the outcome in the words of reports and tables.
+func (r Recipient) verdict() string {
+	o := r.Outcome
+	text := string(o.Reason)
+	if o.Code != 0 {
+		text = strings.TrimSpace(fmt.Sprintf("%s (%d %s", text, o.Code, o.Enhanced)) + ")"
 	}
-	return out
+	if o.Text == "" {
+		return text
+	}
+	return text + ": " + sentence(shortened(o.Text))
+}
+
+// maxDetails is how many different things that hosts did are told of one recipient.
+const maxDetails = 10
+
+// details is what each host did and said, where the verdict does not tell that already.
+func (r Recipient) details() []string {
+	o := r.Outcome
+	seen := map[string]bool{shortened(o.Text): true}
+	told := shortened(o.Text)
+	var all []string
+	add := func(host, text string, reply mail.Reply) {
+		var parts []string
+		if text != "" && !seen[text] {
+			seen[text] = true
+			parts = append(parts, sentence(text))
+		}
+		said := shortened(reply.String())
+		if key := host + said; refused(reply) && !seen[key] && !strings.Contains(text, said) {
+			seen[key] = true
+			parts = append(parts, "The server said: "+sentence(said))
+		}
+		if len(parts) > 0 {
+			all = append(all, strings.Join(parts, " "))
+			told += strings.Join(parts, " ")
+		}
+	}
+	for _, a := range o.Attempts {
+		add(a.MX+a.IP, shortened(delivery.Explain(a)), a.Reply)
+	}
+	if !strings.Contains(told, shortened(o.Reply.String())) {
+		add("", "", o.Reply)
+	}
+	if more := len(all) - maxDetails; more > 0 {
+		all = append(all[:maxDetails], fmt.Sprintf("And %d more of the kind.", more))
+	}
+	return all
 }
 
 // words names the message without quoting it.
 func (o Original) words() string {
 	var b strings.Builder
-	b.WriteString("The message was:\n")
-	dec := &mime.WordDecoder{}
-	from := oneLine(o.From)
-	if plain, err := dec.DecodeHeader(from); err == nil {
-		from = oneLine(plain)
+	from := clean(o.From)
+	if plain, err := new(mime.WordDecoder).DecodeHeader(from); err == nil {
+		from = clean(plain)
 	}
-	for _, f := range [][2]string{{"From:       ", from}, {"Date:       ", oneLine(o.Date)}, {"Message-ID: ", oneLine(o.MessageID)}, {"Accepted:   ", accepted(o.Arrival)}} {
+	arrival := ""
+	if !o.Arrival.IsZero() {
+		arrival = moment(o.Arrival)
+	}
+	for _, f := range [][2]string{{"From", from}, {"Date", clean(o.Date)}, {"Message-ID", clean(o.MessageID)}, {"Accepted", arrival}} {
 		if f[1] != "" {
-			b.WriteString("  " + f[0] + f[1] + "\n")
+			b.WriteString(wrap(shortened(f[1]), fmt.Sprintf("  %-12s", f[0]+":"), strings.Repeat(" ", 14)))
 		}
 	}
-	return b.String() + "\n"
-}
-
-func accepted(t time.Time) string {
-	if t.IsZero() {
+	if b.Len() == 0 {
 		return ""
 	}
-	return t.Format("2 January 2006 15:04 MST")
+	return "The message was:\n\n" + b.String() + "\n"
 }
 
-// sentence begins with a capital, unless it begins with a name such as a host's, and ends
-// with a full stop.
-func sentence(s string) string {
-	s = strings.TrimSpace(s)
-	if s == "" || strings.HasSuffix(s, ".") {
-		return s
-	}
-	return s + "."
-}
-
-// wrap folds a text at spaces: the first line is indented by first, the others by rest. What
-// is longer than a line and has no space stays whole.
-func wrap(text, first, rest string) string {
-	var b strings.Builder
-	indent, used := first, 0
-	for i, word := range strings.Fields(text) {
-		n := utf8.RuneCountInString(word)
-		switch {
-		case i == 0:
-			b.WriteString(indent + word)
-			used = len(indent) + n
-		case used+1+n > width:
-			b.WriteString("\n" + rest + word)
-			used = len(rest) + n
-		default:
-			b.WriteString(" " + word)
-			used += 1 + n
-		}
-	}
-	return b.String() + "\n"
-}
+// moment is a time for people.
+func moment(t time.Time) string { return t.Format("2 January 2006 15:04 MST") }
