@@ -136,7 +136,7 @@ func (w *Walk) inClear(ctx context.Context, c clearing) *Link {
 
 // plain makes a link without STARTTLS, over an open session or a new one.
 func (w *Walk) plain(ctx context.Context, t target, o *opened) *Link {
-	if o == nil {
+	if o == nil || !o.session.Ready() {
 		if o = w.open(ctx, t); o == nil {
 			return nil
 		}

@@ -93,6 +93,7 @@ func (w *Walk) add(h route.Host, addrs []netip.Addr) {
 		if len(w.targets) >= maxAddresses {
 			return
 		}
+		a = a.Unmap()
 		if w.loops(a) {
 			w.note(delivery.Attempt{
 				MX: h.Name, IP: a.String(), Stage: delivery.StageDNS, Reason: policy.MailLoop, Definitive: true,

@@ -40,8 +40,8 @@ type Walk struct {
 	c        *Courier
 	dest     Destination
 	resolved bool
-	began    time.Time
-	targets  []target // not tried yet, best first
+	until    time.Time // when the search for a session is over; zero for no bound
+	targets  []target  // not tried yet, best first
 	clear    []clearing
 	attempts []delivery.Attempt
 }
@@ -94,8 +94,9 @@ func (w *Walk) Close() {
 // Next gives the next host's session that satisfies the requirement; false when there is
 // none left, and Attempts then says why.
 func (w *Walk) Next(ctx context.Context) (*Link, bool) {
-	if w.began.IsZero() {
-		w.began = w.now()
+	if pass := w.c.cfg.Pass; pass > 0 {
+		// By the clock that no one sets, since only the time that goes by counts here.
+		w.until = time.Now().Add(pass)
 	}
 	if c := w.dest.Requirement.Conflict(); !c.Satisfied() {
 		w.refuse(c)
@@ -107,7 +108,9 @@ func (w *Walk) Next(ctx context.Context) (*Link, bool) {
 		return nil, false
 	}
 	if !w.resolved {
-		w.resolve(ctx)
+		soon, cancel := w.bounded(ctx)
+		w.resolve(soon)
+		cancel()
 	}
 	for ctx.Err() == nil && !w.overdue() {
 		if len(w.clear) > 0 && !w.mightDoTLS() {
@@ -135,7 +138,8 @@ func (w *Walk) Next(ctx context.Context) (*Link, bool) {
 func (w *Walk) mightDoTLS() bool {
 	first := w.clear[0]
 	return slices.ContainsFunc(w.targets, func(t target) bool {
-		return first.failed || t.preference == first.preference
+		// Less than it: who greylisted is asked again before others that are preferred to it.
+		return first.failed || t.preference <= first.preference
 	})
 }
 
@@ -146,9 +150,17 @@ func (w *Walk) refuse(v policy.Verdict) {
 	}
 }
 
-// overdue reports that the pass has taken too long.
+// overdue reports that the search has taken too long.
 func (w *Walk) overdue() bool {
-	return w.c.cfg.Pass > 0 && w.now().Sub(w.began) > w.c.cfg.Pass
+	return !w.until.IsZero() && !time.Now().Before(w.until)
+}
+
+// bounded ends with ctx, or when the search is over.
+func (w *Walk) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if w.until.IsZero() {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, w.until)
 }
 
 // interrupted notes that a pass ended before its hosts did, which never bounces anything.
@@ -177,7 +189,11 @@ func (w *Walk) noteFailure(t target, local string, f *smtp.Failure) {
 
 // open connects, reads the greeting and says EHLO; nil after a failure, which is noted.
 func (w *Walk) open(ctx context.Context, t target) *opened {
-	conn, src, err := w.c.connect(ctx, w.dest.Pool, t.addr, w.dest.Again.Source)
+	opts := w.c.options(t)
+	opts.Until = w.until
+	soon, cancel := w.bounded(ctx)
+	defer cancel()
+	conn, src, err := w.c.connect(soon, w.dest.Pool, t.addr, w.dest.Again.Source)
 	if err != nil {
 		w.note(connectAttempt(t, src, err))
 		return nil
@@ -186,7 +202,7 @@ func (w *Walk) open(ctx context.Context, t target) *opened {
 	if src.Address.IsValid() {
 		local = src.Address.String()
 	}
-	s, f := smtp.Open(ctx, conn, smtp.Peer{Host: t.host, IP: t.addr.String()}, w.c.options(t))
+	s, f := smtp.Open(ctx, conn, smtp.Peer{Host: t.host, IP: t.addr.String()}, opts)
 	if f == nil {
 		f = s.Hello(src.EHLO)
 	}

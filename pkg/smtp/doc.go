@@ -38,6 +38,8 @@ type Options struct {
 	// Pipelining lets the commands of one transaction leave in one group where the server
 	// offers it (RFC 2920).
 	Pipelining bool
+	// Until bounds all that happens before Admit hands out a Mailer; zero for no bound.
+	Until time.Time
 	// Clock is the wall clock, for certificate dates.
 	Clock func() time.Time
 	// Trace gets the dialogue, without content and keys; nil for none. Writes are whole lines.

@@ -1,6 +1,8 @@
 package smtp
 
 import (
+	"time"
+
 	"github.com/sendctl/sendctl/pkg/delivery"
 	"github.com/sendctl/sendctl/pkg/mail"
 	"github.com/sendctl/sendctl/pkg/policy"
@@ -24,6 +26,7 @@ type Mailer struct {
 func (s *Session) Admit(req policy.Requirement) (*Mailer, *Failure) {
 	v := policy.Judge(req, s.protection)
 	if v.Satisfied() {
+		s.opts.Until = time.Time{}
 		return &Mailer{s: s}, nil
 	}
 	f := &Failure{
@@ -61,18 +64,8 @@ func (m *Mailer) Quit() { m.s.Quit() }
 // Close ends the session without a word.
 func (m *Mailer) Close() { m.s.Close() }
 
-// Ready reports whether a session that was idle can still be used: the server has neither
-// closed it nor said something unasked, such as a 421 before it closes.
-func (m *Mailer) Ready() bool {
-	if m.s.dead {
-		return false
-	}
-	if m.s.in.Buffered() > 0 || pending(m.s.raw) {
-		m.s.Quit()
-		return false
-	}
-	return true
-}
+// Ready reports whether a session that was idle can still be used (see Session.Ready).
+func (m *Mailer) Ready() bool { return m.s.Ready() }
 
 // fail gives every recipient without an answer the same failure.
 func fail(answers []Answer, f *Failure) {

@@ -32,7 +32,9 @@ func pending(conn net.Conn) bool {
 // hasWords reports whether what is pending is more than TLS's own housekeeping, such as
 // session tickets: text, or the end of the connection.
 func (s *Session) hasWords() bool {
-	const patience = 20 * time.Millisecond
+	// Housekeeping between two replies is rare, and a busy machine slow: an early answer that is
+	// taken for none would count as the answer to the whole message.
+	const patience = time.Second
 	if err := s.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return true
 	}

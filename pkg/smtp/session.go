@@ -127,6 +127,19 @@ func (s *Session) Peer() Peer { return s.peer }
 
 func (s *Session) version() string { return s.protection.Version.String() }
 
+// Ready reports whether a session that was idle can still be used: the server has neither
+// closed it nor said something unasked, such as a 421 before it closes. One that cannot is ended.
+func (s *Session) Ready() bool {
+	if s.dead {
+		return false
+	}
+	if s.in.Buffered() > 0 || pending(s.raw) {
+		s.Quit()
+		return false
+	}
+	return true
+}
+
 // lost ends a session whose talk broke; a reply that had come before tells more.
 func (s *Session) lost(stage delivery.Stage, err error) *Failure {
 	s.Close()

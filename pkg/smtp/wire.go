@@ -163,5 +163,9 @@ func (s *Session) deadline(timeout time.Duration) time.Time {
 	if s.ctx.Err() != nil && !s.busy.Load() {
 		return time.Unix(1, 0)
 	}
-	return time.Now().Add(timeout)
+	at := time.Now().Add(timeout)
+	if until := s.opts.Until; !until.IsZero() && until.Before(at) {
+		return until
+	}
+	return at
 }
