@@ -38,6 +38,10 @@ type app struct {
 func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	// The first signal ends the run at a safe point, a second one at once: nothing is lost by it.
+	context.AfterFunc(ctx, stop)
+	// A reader that went away must not end the process before its state is put in order.
+	signal.Ignore(syscall.SIGPIPE)
 	return run(ctx, surroundings{
 		args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		getenv: os.Getenv, uid: os.Getuid(),
@@ -59,7 +63,7 @@ func run(ctx context.Context, s surroundings) int {
 // report tells of an error, unless the output has already told the story.
 func (a *app) report(err error) {
 	var o outcome
-	if err == nil || errors.As(err, &o) {
+	if err == nil || errors.As(err, &o) || errors.Is(err, syscall.EPIPE) {
 		return
 	}
 	a.stderrOutput().Error(statusOf(err), err.Error(), hintOf(err))
