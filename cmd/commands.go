@@ -10,6 +10,7 @@ import (
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.sendCommand(),
+		a.probeCommand(),
 		a.explainCommand(),
 		a.queueCommand(),
 		a.historyCommand(),

@@ -24,23 +24,35 @@ func worstFirst() []Grade { return []Grade{GradeF, GradeC, GradeUnknown, GradeB,
 // grade is the worst of the addresses' grades and what it rests on. An address that this host
 // has no way to (IPv6, for the most part) does not count where another one of the same host does.
 func grade(res *Result) (Grade, []string) {
-	reasons := map[Grade][]string{}
+	type found struct{ where, why string }
+	all := map[Grade][]found{}
+	counted := 0
 	for i := range res.MX {
 		m := &res.MX[i]
 		if m.unreachable && slices.ContainsFunc(res.MX, func(o MX) bool { return o.Host == m.Host && !o.unreachable }) {
 			continue
 		}
+		counted++
 		g, why := m.grade(res)
 		where := m.Host
 		if m.IP != "" {
 			where += " [" + m.IP + "]"
 		}
-		reasons[g] = append(reasons[g], where+": "+why)
+		all[g] = append(all[g], found{where, why})
 	}
 	for _, g := range worstFirst() {
-		if len(reasons[g]) > 0 {
-			return g, reasons[g]
+		of := all[g]
+		if len(of) == 0 {
+			continue
 		}
+		if len(of) == counted && !slices.ContainsFunc(of, func(f found) bool { return f.why != of[0].why }) {
+			return g, []string{of[0].why} // the same at every host
+		}
+		var reasons []string
+		for _, f := range of {
+			reasons = append(reasons, f.where+": "+f.why)
+		}
+		return g, reasons
 	}
 	return GradeUnknown, []string{"no mail host could be asked"}
 }

@@ -39,6 +39,12 @@ func (a *asker) lastTry(ctx context.Context, try func() *smtp.Failure) bool {
 	if !sleep(ctx, min(a.p.cfg.Pause/10, 100*time.Millisecond)) {
 		return false
 	}
+	a.mu.Lock()
+	over := a.throttled
+	a.mu.Unlock()
+	if over {
+		return false // another one had no luck meanwhile
+	}
 	if f := try(); f != nil && f.Reply.Transient() {
 		a.mu.Lock()
 		a.throttled = true

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"crypto/x509"
+	"fmt"
 	"time"
 )
 
@@ -136,4 +137,12 @@ type Verdict struct {
 	Reason   string  `json:"reason"`   // of the closed set; "" for tls and cleartext
 
 	Text string `json:"text"` // the reason in a sentence
+}
+
+// Summary is the certificate in a few words: "ok 79d", or what is wrong with it.
+func (c *Certificate) Summary() string {
+	if c.ok {
+		return fmt.Sprintf("ok %dd", c.days)
+	}
+	return c.problem
 }

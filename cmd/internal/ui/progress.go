@@ -33,6 +33,7 @@ type Progress struct {
 	// guarded by o.mu
 	total     int
 	counts    counts
+	steps     bool                            // it counts other things than recipients
 	unsettled map[progressKey]delivery.Status // of recipients that may come again
 	drawn     string                          // what stands on the line now
 	drawnAt   time.Time
@@ -116,6 +117,15 @@ func (p *Progress) Add(r *send.Row) {
 	p.draw()
 }
 
+// Step counts one of those things that a run over something else than recipients consists of.
+func (p *Progress) Step() {
+	p.o.mu.Lock()
+	defer p.o.mu.Unlock()
+	p.steps = true
+	p.counts.other++
+	p.draw()
+}
+
 func (c *counts) add(s delivery.Status, n int) {
 	switch s {
 	case delivery.Delivered:
@@ -190,11 +200,13 @@ type part struct {
 
 func (p *Progress) line(now time.Time) string {
 	c, elapsed := &p.counts, now.Sub(p.started)
-	parts := []part{
-		{p.fraction(), Strong, 0},
-		{counted(c.delivered, "delivered"), Plain, 1},
-		{counted(c.deferred, "deferred"), toneIf(c.deferred, Notice), 3},
-		{counted(c.bounced, "bounced"), toneIf(c.bounced, Bad), 2},
+	parts := []part{{p.fraction(), Strong, 0}}
+	if !p.steps {
+		parts = append(parts,
+			part{counted(c.delivered, "delivered"), Plain, 1},
+			part{counted(c.deferred, "deferred"), toneIf(c.deferred, Notice), 3},
+			part{counted(c.bounced, "bounced"), toneIf(c.bounced, Bad), 2},
+		)
 	}
 	if c.cleartext > 0 {
 		parts = append(parts, part{counted(c.cleartext, cleartext), Alarm, 1})

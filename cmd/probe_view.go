@@ -1,0 +1,241 @@
+package cmd
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/sendctl/sendctl/cmd/internal/ui"
+	"github.com/sendctl/sendctl/pkg/probe"
+)
+
+// showProbe writes what was found out: the hosts, the grades, and the verdicts of profiles.
+func showProbe(out *ui.Output, results []*probe.Result, wide bool, wanted []requirement) error {
+	if out.Format() == ui.FormatJSONL {
+		return nil // each domain was shown when it was done
+	}
+	doc := struct {
+		Domains []*probe.Result `json:"domains"`
+	}{results}
+	tables := []ui.Table{hostTable(results, wide)}
+	if len(wanted) > 0 {
+		tables = append(tables, missingTable(results, wanted))
+	}
+	tables = append(tables, gradeTable(results))
+	if t := verdictTable(results); t.Len() > 0 {
+		tables = append(tables, t)
+	}
+	if tables[0].Len() == 0 && out.Format() == ui.FormatTable {
+		tables = tables[1:] // no domain has a host
+	}
+	if err := out.Print(doc, tables...); err != nil {
+		return err
+	}
+	for _, r := range results {
+		for _, w := range r.Warnings {
+			out.Warn(r.Domain+": "+w, "")
+		}
+	}
+	return nil
+}
+
+func toneOf(cell string) ui.Tone {
+	switch cell {
+	case "yes", "ok", "tls", "A", "A+":
+		return ui.Good
+	case "NO", "refused", "fail", "bounce", "F":
+		return ui.Bad
+	case "cleartext":
+		return ui.Alarm
+	case "unknown", "?", "unusable", "B", "C", "U", "defer":
+		return ui.Notice
+	}
+	return ui.Plain
+}
+
+// oldTone is for versions that should be off.
+func oldTone(cell string) ui.Tone {
+	if cell == "yes" {
+		return ui.Notice
+	}
+	return ui.Plain
+}
+
+func hostTable(results []*probe.Result, wide bool) ui.Table {
+	t := ui.Table{Shape: ui.Folding, Columns: []ui.Column{
+		{Title: "Domain", Fold: 9},
+		{Title: "Pref", Name: "preference", Right: true},
+		{Title: "MX"},
+		{Title: "IP", Fold: 3},
+		{Title: "TLS", Name: "starttls", Tone: toneOf},
+		{Title: "1.0", Name: "tls_1_0", Tone: oldTone}, {Title: "1.1", Name: "tls_1_1", Tone: oldTone},
+		{Title: "1.2", Name: "tls_1_2", Tone: toneOf}, {Title: "1.3", Name: "tls_1_3", Tone: toneOf},
+		{Title: "Cipher", Fold: 8}, {Title: "Group", Fold: 7},
+		{Title: "Certificate", Fold: 2},
+		{Title: "DANE", Fold: 5, Tone: toneOf}, {Title: "MTA-STS", Name: "mta_sts", Fold: 4, Tone: toneOf},
+	}}
+	if wide {
+		t.Columns = append(t.Columns, ui.Column{Title: "Key", Fold: 10}, ui.Column{Title: "Issuer", Fold: 12, Wrap: true},
+			ui.Column{Title: "Connections", Fold: 11, Right: true}, ui.Column{Title: "ms", Fold: 11, Right: true})
+	}
+	for _, r := range results {
+		for i := range r.MX {
+			t.Add(hostRow(r, &r.MX[i], wide)...)
+			if wide {
+				noteEvidence(&t, &r.MX[i])
+			}
+			noteDeep(&t, r.MX[i].Deep)
+		}
+	}
+	return t
+}
+
+func hostRow(r *probe.Result, m *probe.MX, wide bool) []string {
+	row := []string{r.Domain, fmt.Sprint(m.Preference), m.Host, m.IP, string(m.StartTLS)}
+	if m.StartTLS == probe.NotOffered {
+		row[4] = "NO"
+	}
+	for _, v := range []string{"TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"} {
+		row = append(row, versionCell(m, v))
+	}
+	cipher, group := "", ""
+	if m.Best != nil {
+		cipher, group = m.Best.Cipher, m.Best.Group
+	}
+	row = append(row, cipher, group, certificateCell(m), absent(m.DANE), absent(m.MTASTS))
+	if !wide {
+		return row
+	}
+	key, issuer := "", ""
+	if m.Certificate != nil {
+		key, issuer = m.Certificate.Key, m.Certificate.Issuer
+	}
+	return append(row, key, issuer, fmt.Sprint(m.Connections), fmt.Sprint(m.DurationMS))
+}
+
+// versionCell is a version's answer; "" where the host does not get as far as TLS.
+func versionCell(m *probe.MX, version string) string {
+	if m.StartTLS == probe.NotOffered {
+		return ""
+	}
+	if a := m.Versions[version]; a != probe.Unknown {
+		return string(a)
+	}
+	return "?"
+}
+
+func certificateCell(m *probe.MX) string {
+	if m.Certificate == nil {
+		return ""
+	}
+	return m.Certificate.Summary()
+}
+
+// absent leaves out what is not there.
+func absent(s string) string {
+	if s == "none" {
+		return ""
+	}
+	return s
+}
+
+func noteEvidence(t *ui.Table, m *probe.MX) {
+	for _, e := range m.Evidence {
+		var parts []string
+		for _, p := range []string{e.Version, e.Alert, e.Reply, e.Error} {
+			if p != "" {
+				parts = append(parts, p)
+			}
+		}
+		t.Note("seen", strings.Join(parts, ": "))
+	}
+}
+
+func noteDeep(t *ui.Table, d *probe.Deep) {
+	if d == nil {
+		return
+	}
+	t.Note("SSL", "SSLv2 "+string(d.SSLv2)+", SSLv3 "+string(d.SSLv3)+", notices needless fallback: "+string(d.Fallback))
+	for _, v := range []string{"TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"} {
+		if suites := d.Suites[v]; len(suites) > 0 {
+			t.Note(v, fmt.Sprintf("%d suites, %s's order: %s", len(suites), d.Preference[v], strings.Join(suites, ", ")))
+		}
+	}
+	if len(d.Groups) > 0 {
+		t.Note("groups", strings.Join(d.Groups, ", "))
+	}
+	if !d.Complete {
+		t.Note("incomplete", "the host was asked no further: too many questions, or it wants to be left alone")
+	}
+}
+
+func gradeTable(results []*probe.Result) ui.Table {
+	t := ui.Table{Shape: ui.Folding, Columns: []ui.Column{
+		{Title: "Domain"}, {Title: "Grade", Tone: toneOf}, {Title: "Why", Wrap: true},
+	}}
+	for _, r := range results {
+		t.Add(r.Domain, string(r.Grade), because(r))
+	}
+	return t
+}
+
+// because is why a domain has its grade, of many hosts the first few.
+func because(r *probe.Result) string {
+	const most = 3
+	if r.Error != "" {
+		return r.Error
+	}
+	why := strings.Join(r.GradeReasons[:min(len(r.GradeReasons), most)], "; ")
+	if more := len(r.GradeReasons) - most; more > 0 {
+		why += fmt.Sprintf("; and %d more", more)
+	}
+	return why
+}
+
+func missingTable(results []*probe.Result, wanted []requirement) ui.Table {
+	t := ui.Table{Shape: ui.Folding, Columns: []ui.Column{
+		{Title: "Domain", Fold: 2}, {Title: "MX"}, {Title: "IP", Fold: 1}, {Title: "Required", Name: "missing", Wrap: true},
+	}}
+	for _, r := range results {
+		for i := range r.MX {
+			m := &r.MX[i]
+			not, doubt := missing(m, wanted)
+			switch {
+			case len(not) > 0:
+				t.Add(r.Domain, m.Host, m.IP, "not met: "+strings.Join(not, ", "))
+			case doubt:
+				t.Add(r.Domain, m.Host, m.IP, "could not be found out")
+			default:
+				t.Add(r.Domain, m.Host, m.IP, "met")
+			}
+		}
+	}
+	return t
+}
+
+func verdictTable(results []*probe.Result) ui.Table {
+	t := ui.Table{Shape: ui.Folding, Columns: []ui.Column{
+		{Title: "Domain"}, {Title: "Profile"}, {Title: "Verdict", Tone: toneOf}, {Title: "MX", Fold: 1},
+		{Title: "TLS", Fold: 2}, {Title: "Cipher", Fold: 3}, {Title: "Verified", Fold: 4}, {Title: "Reason", Wrap: true},
+	}}
+	for _, r := range results {
+		for _, v := range r.Verdicts {
+			t.Add(r.Domain, v.Profile, string(v.Verdict), v.MX, v.Version, v.Cipher, v.Verified, reasonCell(v))
+		}
+		for i := range r.MX {
+			if len(r.MX) == 1 {
+				break // it is the domain's verdict
+			}
+			for _, v := range r.MX[i].Verdicts {
+				t.Add(r.MX[i].Host+" ["+r.MX[i].IP+"]", v.Profile, string(v.Verdict), v.MX, v.Version, v.Cipher, v.Verified, reasonCell(v))
+			}
+		}
+	}
+	return t
+}
+
+func reasonCell(v probe.Verdict) string {
+	if v.Text == "" {
+		return v.Reason
+	}
+	return v.Reason + ": " + v.Text
+}
