@@ -182,13 +182,13 @@ func TestWords(t *testing.T) {
 	flat := func(name string) string { return strings.Join(strings.Fields(check(t, all[name]).words), " ") }
 	for name, want := range map[string][]string{
 		"tls": {"doctor@plain.test The receiving server could not establish a TLS (encrypted) connection: it does not offer one. " +
-			"Your message may only be sent over such a connection, so nothing of it was sent. What to do: Ask the recipient's provider to enable TLS",
-			"TLS was demanded: profile hipaa demands", "TLS was demanded: rule first-national (to plain.test) demands"},
+			"Your message may only be sent over such a connection, so nothing of it was sent there. What to do: Ask the recipient's provider to enable TLS",
+			"Policy: profile hipaa demands", "Policy: rule first-national (to plain.test) demands"},
 		"several": {"the 6 recipients named below", "doctor@plain.test nurse@plain.test The receiving server could not", "nobody@nxdomain.test The address leads nowhere. What to do: Check the address"},
 		"hosts": {"- starttls-not-supported (550 5.7.10): mx1.mixed.test [192.0.2.21] offers no TLS", "- mx2.mixed.test [192.0.2.22]: the certificate expired",
 			"- mx3.mixed.test [2001:db8::23] ended", "- mx4.mixed.test [192.0.2.24] refused STARTTLS. The server said: 502 command not implemented."},
 		"conflict": {"contradicts itself, so that no server can meet it.", "What to do: Show this notice to your mail administrator."},
-		"delayed":  {"has not been delivered to the 2 recipients named below yet. The mail system goes on trying until 9 March 2026 12:00 UTC", "so nothing of it has been sent yet."},
+		"delayed":  {"has not been delivered to the 2 recipients named below yet. The mail system goes on trying until 9 March 2026 12:00 UTC", "so nothing of it has been sent there yet."},
 		"utf8":     {`"ärztin 1"@xn--bcher-kva.test The receiving server does not know the special letters`, "From: Station für Innere <ward@clinic.test>"},
 	} {
 		got := flat(name)
@@ -198,7 +198,7 @@ func TestWords(t *testing.T) {
 			}
 		}
 	}
-	for name, unwanted := range map[string]string{"rejected": "TLS was demanded", "conflict": "receiving server", "several": "nothing of it was sent. What to do: Check"} {
+	for name, unwanted := range map[string]string{"rejected": "Policy: ", "conflict": "receiving server", "several": "nothing of it was sent there. What to do: Check"} {
 		if got := flat(name); strings.Contains(got, unwanted) {
 			t.Errorf("%s says %q:\n%s", name, unwanted, got)
 		}

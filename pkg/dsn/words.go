@@ -85,7 +85,7 @@ func (r Recipient) words(a Action) string {
 	if r.Outcome.Reason.Category() == policy.CategoryTLS {
 		for _, why := range r.Because {
 			if !strings.Contains(r.Outcome.Text, why) {
-				item("TLS was demanded: " + sentence(shortened(why)))
+				item("Policy: " + sentence(shortened(why)))
 			}
 		}
 	}
@@ -120,9 +120,9 @@ func (r Recipient) happened(a Action) string {
 	// What is not met is found out before anything of the message is sent.
 	text += " Your message may only be sent over such a connection, so nothing of it "
 	if a == Delayed {
-		return text + "has been sent yet."
+		return text + "has been sent there yet."
 	}
-	return text + "was sent."
+	return text + "was sent there."
 }
 
 // contradictory reports that no host was asked, since no host could meet the requirement.
