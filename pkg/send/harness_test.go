@@ -74,7 +74,7 @@ func (m tests) Run() int {
 var spools = make(chan *spool.Spool, 64)
 
 // borrow gives a test a spool for its own use. Other tests used it before.
-func borrow(t *testing.T) *spool.Spool {
+func borrow(t testing.TB) *spool.Spool {
 	t.Helper()
 	var s *spool.Spool
 	select {
@@ -193,7 +193,7 @@ type lab struct {
 	open       atomic.Int64 // dialled and not closed by our side
 }
 
-func newLab(t *testing.T, p plan) *lab {
+func newLab(t testing.TB, p plan) *lab {
 	t.Helper()
 	domains := p.domains
 	if p.hosts != nil {

@@ -31,16 +31,18 @@ type ClaimRequest struct {
 	Horizon time.Duration
 }
 
+// The plus before a column keeps SQLite from preparing the statement anew for every value: it
+// would look at each whether a partial index on that column fits.
 const (
 	sqlNotSoLate = `UPDATE recipient SET next_at = $1 WHERE next_at > $2 AND owner = 0`
 	sqlClaimable = `SELECT ` + messageColumns + `, ` + queueColumns + ` FROM recipient r JOIN message m ON m.id = r.message
 	WHERE r.owner = 0 AND r.next_at IS NOT NULL`
 	sqlClaim   = `UPDATE recipient SET owner = $2 WHERE id = $1 AND owner = 0`
-	sqlRelease = `UPDATE recipient SET owner = 0, sending = FALSE WHERE id = $1 AND owner = $2`
-	sqlIntend  = `UPDATE recipient SET sending = TRUE WHERE id = $1 AND owner = $2`
+	sqlRelease = `UPDATE recipient SET owner = 0, sending = FALSE WHERE id = $1 AND +owner = $2`
+	sqlIntend  = `UPDATE recipient SET sending = TRUE WHERE id = $1 AND +owner = $2`
 	sqlHoldBad = `UPDATE recipient SET status = $3, next_at = NULL, owner = 0, sending = FALSE, outcome = $4
-	WHERE id = $1 AND owner = $2`
-	sqlClaimedOf = `SELECT id FROM recipient WHERE message = $1 AND owner = $2`
+	WHERE id = $1 AND +owner = $2`
+	sqlClaimedOf = `SELECT id FROM recipient WHERE message = $1 AND +owner = $2`
 )
 
 // Claim makes due recipients this owner's, those that wait longest first, and gives them by

@@ -31,13 +31,13 @@ const (
 	m.notification, m.length, m.sum, m.queued_at, r.local, r.domain, r.profile, r.decision, r.doubts, $3, $4, r.tries + $5,
 	$6, $7, $8, $9, CASE WHEN length(r.attempts) < $10 THEN r.attempts || r.latest ELSE r.attempts END || $11,
 	CASE WHEN m.notification OR m.sender_domain = '' THEN 0 ELSE $12 END
-	FROM recipient r JOIN message m ON m.id = r.message WHERE r.id = $1 AND r.owner = $2`
+	FROM recipient r JOIN message m ON m.id = r.message WHERE r.id = $1 AND +r.owner = $2`
 	sqlMessageOf     = `SELECT message FROM recipient WHERE id = $1`
 	sqlDropRecipient = `DELETE FROM recipient WHERE id = $1`
 	sqlPutOff        = `UPDATE recipient SET status = $3, reason = $4, next_at = $5, tries = tries + $6, doubts = doubts + $7,
 	outcome = $8, session = $9,
 	attempts = CASE WHEN $11 <> '' AND length(attempts) < $10 THEN attempts || latest ELSE attempts END,
-	latest = CASE WHEN $11 <> '' THEN $11 ELSE latest END, owner = 0, sending = FALSE WHERE id = $1 AND owner = $2`
+	latest = CASE WHEN $11 <> '' THEN $11 ELSE latest END, owner = 0, sending = FALSE WHERE id = $1 AND +owner = $2`
 	sqlComplete = `UPDATE message SET wipe = TRUE WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM recipient WHERE message = $1)
 	RETURNING segment, start, length`
 )
