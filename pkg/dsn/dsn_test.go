@@ -40,7 +40,7 @@ func TestFixturesAreWellFormed(t *testing.T) {
 func TestAnythingIsWellFormed(t *testing.T) {
 	t.Parallel()
 	words := rapid.OneOf(rapid.String(), rapid.SampledFrom(hostile()),
-		rapid.StringMatching(`[ -~]{0,1000}`), rapid.Just(strings.Repeat("ä", 3000)), rapid.StringN(900, 1100, -1))
+		rapid.StringMatching(`[ -~]{0,100}`), rapid.Just(strings.Repeat("ä", 3000)), rapid.Just(strings.Repeat("long ", 500)))
 	rapid.Check(t, func(rt *rapid.T) {
 		draw := func(label string) string { return words.Draw(rt, label) }
 		var rcpts []Recipient
