@@ -1,6 +1,6 @@
 //go:build peers && linux
 
-package cmd
+package cmd_test
 
 import (
 	"bytes"
@@ -30,7 +30,7 @@ func checkContent(t *testing.T, n *peersNet, server, home peerServer) {
 			"Date: Mon, 5 Jan 2026 09:00:00 +0100\nMessage-ID: <hidden@clinic.example>\nReceived: from elsewhere\n\n" + secret + "\n",
 	}
 	r := n.send(t, "--profile", "hipaa-strict", n.batch(t, messages))
-	if r.status != exitOK || r.Summary["messages"] != len(messages) || r.Summary["delivered"] != 13 {
+	if r.status != statusOK || r.Summary["messages"] != len(messages) || r.Summary["delivered"] != 13 {
 		t.Errorf("exit status %d, %v\n%s", r.status, r.Summary, r.stderr)
 	}
 	w := newWitness(t, n, server, home)
@@ -90,7 +90,7 @@ func checkRecipients(t *testing.T, n *peersNet, server, home peerServer) {
 	messages := map[string]string{"many": newMessage("many", strings.Join(to, ",\n "), secret+"\n")}
 	trace := filepath.Join(n.dir, "many.trace")
 	r := n.send(t, "--trace", trace, "--profile", "hipaa", n.batch(t, messages))
-	if r.status != exitBounced || len(r.Recipients) != len(want) {
+	if r.status != statusBounced || len(r.Recipients) != len(want) {
 		t.Errorf("exit status %d, %v", r.status, r.Summary)
 	}
 	w := newWitness(t, n, server, home)
@@ -123,7 +123,7 @@ func checkTrace(t *testing.T, n *peersNet, pipelining, without string) {
 	}
 	trace := filepath.Join(n.dir, "trace")
 	r := n.send(t, "--trace", trace, "--profile", "mutual", n.batch(t, messages))
-	if r.status != exitOK {
+	if r.status != statusOK {
 		t.Errorf("exit status %d, %v", r.status, r.Summary)
 	}
 	info, err := os.Stat(trace)

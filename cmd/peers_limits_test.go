@@ -1,6 +1,6 @@
 //go:build peers && linux
 
-package cmd
+package cmd_test
 
 import (
 	"fmt"
@@ -19,7 +19,7 @@ func checkSplit(t *testing.T, n *peersNet, server, home peerServer) {
 	}
 	messages := map[string]string{"split": newMessage("split", strings.Join(to, ",\n\t"), secret+"\n")}
 	r := n.send(t, "--profile", "hipaa", n.batch(t, messages))
-	if r.status != exitOK || r.Summary["delivered"] != len(to) {
+	if r.status != statusOK || r.Summary["delivered"] != len(to) {
 		t.Errorf("exit status %d, %v", r.status, r.Summary)
 	}
 	w := newWitness(t, n, server, home)
@@ -36,7 +36,7 @@ func checkCrowd(t *testing.T, n *peersNet, server, home peerServer) {
 		messages[id] = newMessage(id, id+"@lonely.peer.test", secret+"\n")
 	}
 	r := n.send(t, "--profile", "hipaa", n.batch(t, messages))
-	if r.status != exitOK || r.Summary["delivered"] != len(messages) {
+	if r.status != statusOK || r.Summary["delivered"] != len(messages) {
 		t.Errorf("exit status %d, %v", r.status, r.Summary)
 	}
 	w := newWitness(t, n, server, home)
@@ -55,7 +55,7 @@ func checkWatched(t *testing.T, n *peersNet, server *postfix, home peerServer) {
 	}
 	dir := n.batch(t, messages)
 	first := n.send(t, "--profile", "hipaa-strict", filepath.Join(dir, "watched1.eml"))
-	if got := outcomeOf(&first.Recipients[0]); first.status != exitDeferred || !strings.HasPrefix(got, "deferred 450 4.3.2 ") {
+	if got := outcomeOf(&first.Recipients[0]); first.status != statusDeferred || !strings.HasPrefix(got, "deferred 450 4.3.2 ") {
 		t.Errorf("exit status %d, %s", first.status, got)
 	}
 	second := n.send(t, "--profile", "hipaa-strict", filepath.Join(dir, "watched2.eml"))
@@ -63,7 +63,7 @@ func checkWatched(t *testing.T, n *peersNet, server *postfix, home peerServer) {
 	for _, r := range []*sentReport{first, second} {
 		w.check(t, &r.Recipients[0], messages)
 	}
-	if got := outcomeOf(&second.Recipients[0]); second.status != exitOK || !strings.HasPrefix(got, "delivered 250 2.0.0 TLSv1.3 ") {
+	if got := outcomeOf(&second.Recipients[0]); second.status != statusOK || !strings.HasPrefix(got, "delivered 250 2.0.0 TLSv1.3 ") {
 		t.Errorf("exit status %d, %s", second.status, got)
 	}
 	log := server.log(t)
@@ -82,7 +82,7 @@ func checkWatched(t *testing.T, n *peersNet, server *postfix, home peerServer) {
 func checkNotification(t *testing.T, n *peersNet, server peerServer) {
 	messages := map[string]string{"dies": newMessage("dies", "someone@dies.peer.test", secret+"\n")}
 	r := n.send(t, "--profile", "hipaa", n.batch(t, messages))
-	if r.status != exitOK || len(r.Recipients) != 1 {
+	if r.status != statusOK || len(r.Recipients) != 1 {
 		t.Fatalf("exit status %d, %v", r.status, r.Summary)
 	}
 	var notices []arrived
@@ -95,7 +95,7 @@ func checkNotification(t *testing.T, n *peersNet, server peerServer) {
 		t.Fatalf("the server has sent %d notices", len(notices))
 	}
 	text := string(notices[0].content)
-	body := text[strings.Index(text, "\r\n\r\n"):]
+	_, body, _ := strings.Cut(text, "\r\n\r\n")
 	if want := "Original-Envelope-Id: " + r.Recipients[0].QueueID + "\r\n"; !strings.Contains(body, want) { // ENVID
 		t.Errorf("the server's notice does not say %q:\n%s", want, text)
 	}
@@ -108,7 +108,7 @@ func checkNotification(t *testing.T, n *peersNet, server peerServer) {
 func checkNullSender(t *testing.T, n *peersNet, server, home peerServer) {
 	messages := map[string]string{"null": newMessage("null", "unknown@any.peer.test, someone@any.peer.test", secret+"\n")}
 	r := n.send(t, "--profile", "hipaa", "--from", "<>", n.batch(t, messages))
-	if r.status != exitBounced || r.Summary["bounced"] != 1 || r.Summary["delivered"] != 1 {
+	if r.status != statusBounced || r.Summary["bounced"] != 1 || r.Summary["delivered"] != 1 {
 		t.Errorf("exit status %d, %v", r.status, r.Summary)
 	}
 	w := newWitness(t, n, server, home)

@@ -1,6 +1,6 @@
 //go:build peers && linux
 
-package cmd
+package cmd_test
 
 import (
 	"bytes"
@@ -186,11 +186,11 @@ func statusFor(r *sentReport) int {
 	}
 	switch {
 	case len(r.Refused) > 0:
-		return exitInvalid
+		return statusInvalid
 	case has("bounced"):
-		return exitBounced
+		return statusBounced
 	case has("deferred") || has("in-doubt"):
-		return exitDeferred
+		return statusDeferred
 	}
-	return exitOK
+	return statusOK
 }

@@ -1,6 +1,6 @@
 //go:build peers && linux
 
-package cmd
+package cmd_test
 
 import (
 	"bytes"
@@ -38,8 +38,8 @@ func checkPermutations(t *testing.T, n *peersNet, server peerServer) {
 		lone[id] = loneCR(s)
 	}
 	r := n.send(t, "--profile", "hipaa", n.batch(t, messages))
-	if r.status != exitInvalid {
-		t.Errorf("exit status %d, want %d: files were refused", r.status, exitInvalid)
+	if r.status != statusInvalid {
+		t.Errorf("exit status %d, want %d: files were refused", r.status, statusInvalid)
 	}
 	refused := map[string]bool{}
 	for _, f := range r.Refused {

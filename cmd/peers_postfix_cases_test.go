@@ -1,6 +1,6 @@
 //go:build peers && linux
 
-package cmd
+package cmd_test
 
 import (
 	"os"

@@ -1,6 +1,6 @@
 //go:build peers && linux
 
-package cmd
+package cmd_test
 
 import (
 	"errors"
@@ -49,10 +49,7 @@ func startPostfixes(t *testing.T, n *peersNet) (others, home *postfix) {
 // preparePostfix makes the directories and files of an instance.
 func preparePostfix(t *testing.T, n *peersNet, hosts []*peerHost) *postfix {
 	t.Helper()
-	dir, err := os.MkdirTemp(n.dir, "postfix")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := openDir(t)
 	uid, gid := userIDs(t, "postfix")
 	nobody, nogroup := userIDs(t, "nobody")
 	group, err := user.LookupGroup("postdrop")

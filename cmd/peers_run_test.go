@@ -1,6 +1,6 @@
 //go:build peers && linux
 
-package cmd
+package cmd_test
 
 import (
 	"bytes"
@@ -12,6 +12,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+)
+
+// Exit statuses as scripts see them (SPEC §3).
+const (
+	statusOK       = 0
+	statusInvalid  = 65
+	statusBounced  = 69
+	statusDeferred = 75
 )
 
 // sentReport is `send -o json` as a script would read it (SPEC §3).
@@ -99,10 +107,7 @@ func (n *peersNet) send(t *testing.T, args ...string) *sentReport {
 // batch writes messages into a directory, each into a file that its key names.
 func (n *peersNet) batch(t *testing.T, messages map[string]string) string {
 	t.Helper()
-	dir, err := os.MkdirTemp(n.dir, "batch")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := t.TempDir()
 	for name, text := range messages {
 		n.write(t, filepath.Join(dir, name+".eml"), []byte(text), 0o600)
 	}
