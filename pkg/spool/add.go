@@ -67,7 +67,7 @@ const (
 	sqlKnown = `SELECT 0, id FROM recipient WHERE key = $1
 	UNION ALL SELECT id, 0 FROM record WHERE key = $1 AND status = 'delivered'`
 	sqlAppending  = `SELECT id FROM segment WHERE id = $1 AND owner <> 0`
-	sqlQueuedRow  = `SELECT ` + messageColumns + `, ` + queueColumns + ` FROM recipient r JOIN message m ON m.id = r.message WHERE r.id = $1`
+	sqlQueuedRow  = `SELECT ` + listColumns + `, ` + queueColumns + ` FROM recipient r JOIN message m ON m.id = r.message WHERE r.id = $1`
 	sqlRecordRow  = `SELECT ` + recordColumns + ` FROM record c WHERE c.id = $1`
 	sqlStrengthen = `UPDATE recipient SET decision = $2 WHERE id = $1`
 )
@@ -238,7 +238,7 @@ func (s *Spool) known(t *tx, key [16]byte) (*Row, error) {
 	raws := make([]rawRow, 1)
 	if queued != 0 {
 		err = t.query(sqlQueuedRow, []any{queued}, func(r *scan) error {
-			scanMessage(r, &raws[0].Message)
+			scanListed(r, &raws[0].Message)
 			scanQueued(r, &raws[0])
 			return nil
 		})

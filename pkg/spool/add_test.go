@@ -2,6 +2,7 @@ package spool
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"strings"
@@ -31,6 +32,7 @@ func TestAcceptedIsThereAfterReopening(t *testing.T) {
 	for i, r := range rows {
 		m, want := r.Message, in.Message
 		want.ID, want.Queued, want.body = got.Entry.Message.ID, c.Now(), m.body
+		want.Source, want.From, want.Date, want.EightBit, want.EnvelopeID = m.Source, "", "", false, ""
 		if m != want {
 			t.Errorf("message %+v\nwant %+v", m, want)
 		}
@@ -42,8 +44,16 @@ func TestAcceptedIsThereAfterReopening(t *testing.T) {
 			t.Errorf("requirement %+v", r.Recipient.Decision.Requirement)
 		}
 	}
-	if body := bodyOf(t, s, &rows[0].Message); body != string(in.Body.(text)) {
+	m, want := mustClaim(t, s, ClaimRequest{})[0].Message, in.Message
+	want.ID, want.Queued, want.body = m.ID, c.Now(), m.body
+	if m != want || m.ContentSHA256() != sha256.Sum256([]byte(in.Body.(text))) {
+		t.Errorf("message %+v\nwant %+v", m, want)
+	}
+	if body := bodyOf(t, s, &m); body != string(in.Body.(text)) {
 		t.Errorf("body %q", body)
+	}
+	if _, err := s.Body(t.Context(), &rows[0].Message); err == nil {
+		t.Error("a listing's message has a body")
 	}
 }
 
@@ -256,11 +266,11 @@ func TestManyCallers(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	rows := queued(t, s)
-	if len(rows) != 2*n {
-		t.Fatalf("%d rows", len(rows))
+	entries := mustClaim(t, s, ClaimRequest{})
+	if len(entries) != n || len(ids(entries...)) != 2*n {
+		t.Fatalf("%d messages", len(entries))
 	}
-	for _, r := range rows {
+	for _, r := range entries {
 		var i int
 		for _, c := range r.Message.QueueID[1:] {
 			i = i*10 + int(c-'0')

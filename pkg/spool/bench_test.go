@@ -57,3 +57,88 @@ func BenchmarkAddAlone(b *testing.B) {
 		return err
 	})
 }
+
+// BenchmarkDeliver is what a delivered recipient costs after it was accepted: the intent, and
+// the outcome with its row of the record.
+func BenchmarkDeliver(b *testing.B) {
+	for _, n := range []int{1, 64} {
+		b.Run(fmt.Sprintf("callers=%d", n), func(b *testing.B) {
+			s, all := claimedBulk(b, b.N)
+			callers(b, n, func(i int) error {
+				if err := s.Intend(b.Context(), all[i-1]); err != nil {
+					return err
+				}
+				return s.Settle(b.Context(), Settlement{Recipient: all[i-1], Outcome: delivered()})
+			})
+			if err := s.Wiped(); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+}
+
+func BenchmarkSettle(b *testing.B) {
+	for _, n := range []int{1, 64} {
+		b.Run(fmt.Sprintf("callers=%d", n), func(b *testing.B) {
+			s, all := claimedBulk(b, b.N)
+			callers(b, n, func(i int) error {
+				return s.Settle(b.Context(), Settlement{Recipient: all[i-1], Outcome: delivered()})
+			})
+			if err := s.Wiped(); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+}
+
+// claimedBulk is a spool of n messages, and their recipients' numbers.
+func claimedBulk(b *testing.B, n int) (*Spool, []int64) {
+	s := openTest(b, stateDir(b), Options{})
+	all := make([]int64, n)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			for i := int(next.Add(1)); i <= n; i = int(next.Add(1)) {
+				in := bulk(i)
+				in.Claim = true
+				a, err := s.Add(b.Context(), in)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				all[i-1] = a.Receipts[0].ID
+			}
+		})
+	}
+	wg.Wait()
+	return s, all
+}
+
+// BenchmarkList lists 100,000 recipients of as many messages.
+func BenchmarkList(b *testing.B) {
+	s, _ := claimedBulk(b, 100_000)
+	b.ReportAllocs()
+	for b.Loop() {
+		n := 0
+		for _, err := range s.List(b.Context(), Filter{}) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			n++
+		}
+		if n != 100_000 {
+			b.Fatal(n)
+		}
+	}
+	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/listing")
+}
+
+func BenchmarkCounts(b *testing.B) {
+	s, _ := claimedBulk(b, 100_000)
+	for b.Loop() {
+		if _, err := s.Counts(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

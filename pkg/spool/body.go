@@ -21,6 +21,9 @@ func (s *Spool) Body(ctx context.Context, m *Message) (Content, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if m.body.segment == 0 {
+		return nil, fmt.Errorf("reading the body of %s: it comes from a listing; claim it first", m.QueueID)
+	}
 	c := &content{s: s, place: m.body}
 	err := c.verify()
 	var bad *damaged
@@ -71,9 +74,6 @@ func (c *content) verify() error {
 // stream copies the body, all of it but the last block before its sum is known: whoever reads
 // along does not get the whole of a body that is not right.
 func (c *content) stream(w io.Writer) (int64, error) {
-	if c.place.segment == 0 {
-		return 0, errDamaged("it is gone")
-	}
 	path := c.s.shelf.path(c.place.segment)
 	f, err := c.s.shelf.files.open(path)
 	if errors.Is(err, fs.ErrNotExist) {

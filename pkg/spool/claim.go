@@ -133,6 +133,9 @@ func (s *Spool) claimDue(t *tx, me int64, req ClaimRequest, raws *[]rawRow) erro
 		scanMessage(r, &raw.Message)
 		scanQueued(r, &raw)
 		raw.Recipient.Claimed = true
+		if raw.Message.body.segment == 0 {
+			raw.Recipient.Fault = "its body is gone"
+		}
 		*raws = append(*raws, raw)
 		return nil
 	})

@@ -20,7 +20,6 @@ type conn struct {
 	c     driver.Conn
 	stmts map[string]driver.Stmt
 	args  []driver.NamedValue
-	dest  []driver.Value
 }
 
 // pragma is a setting, its value, and how it reads when it was understood. The driver ignores
@@ -163,15 +162,16 @@ func (c *conn) rows(s driver.Stmt, values []any, each func(*scan) error) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	dest := make([]driver.Value, len(rows.Columns()))
+	r := scan{values: make([]driver.Value, len(rows.Columns()))}
 	for {
-		switch err := rows.Next(dest); {
+		switch err := rows.Next(r.values); {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return err
 		}
-		if err := each(&scan{values: dest}); err != nil {
+		r.at = 0
+		if err := each(&r); err != nil {
 			return err
 		}
 	}

@@ -184,8 +184,8 @@ func check(t *testing.T, name, dir string, accepted, delivered_, bounced map[int
 			t.Errorf("%s: the body of message %d is still there, which is %q", name, i, status)
 		}
 	}
-	for _, r := range queued(t, s) {
-		bodyOf(t, s, &r.Message)
+	for _, e := range mustClaim(t, s, ClaimRequest{All: true}) {
+		bodyOf(t, s, &e.Message)
 	}
 	if err := s.Close(); err != nil {
 		t.Errorf("%s: %v", name, err)

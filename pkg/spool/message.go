@@ -92,11 +92,11 @@ type Entry struct {
 	Recipients []Recipient
 }
 
-// Row is one recipient of one message, queued or in the record.
+// Row is one recipient of one message, queued or in the record, as it is shown.
 type Row struct {
 	// Record is the number of the record's row, ascending as recipients are settled; 0 while queued.
 	Record    int64
-	Message   Message // From and Date are empty in the record
+	Message   Message // without From and Date; while queued also without source and envelope ID
 	Recipient Recipient
 	Settled   time.Time // zero while queued
 }

@@ -12,12 +12,13 @@ import (
 // taken over, and a listing of any length needs the memory of one page.
 const pageSize = 1000
 
-const sqlQueue = `SELECT ` + messageColumns + `, ` + queueColumns + ` FROM recipient r JOIN message m ON m.id = r.message
+const sqlQueue = `SELECT ` + listColumns + `, ` + queueColumns + ` FROM recipient r JOIN message m ON m.id = r.message
 	WHERE r.id > `
 
 // List gives the queued recipients that a filter picks, in the order in which they were
 // accepted. An entry that cannot be read comes with its Fault; an error ends the listing.
-// What changes while it goes on may be in it or not.
+// What changes while it goes on may be in it or not. The messages are as far known as it takes
+// to show them: without From, Date, source and envelope ID, and Body does not take them.
 func (s *Spool) List(ctx context.Context, f Filter) iter.Seq2[Row, error] {
 	return s.pages(ctx, func(after int64) where {
 		w := where{sql: sqlQueue}
@@ -26,7 +27,7 @@ func (s *Spool) List(ctx context.Context, f Filter) iter.Seq2[Row, error] {
 		w.sql += " ORDER BY r.id LIMIT " + w.arg(int64(pageSize))
 		return w
 	}, func(r *scan, raw *rawRow) int64 {
-		scanMessage(r, &raw.Message)
+		scanListed(r, &raw.Message)
 		scanQueued(r, raw)
 		return raw.Recipient.ID
 	})
@@ -37,11 +38,11 @@ func (s *Spool) List(ctx context.Context, f Filter) iter.Seq2[Row, error] {
 func (s *Spool) pages(ctx context.Context, query func(after int64) where, read func(*scan, *rawRow) int64) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		after := int64(0)
+		raws := make([]rawRow, 0, pageSize)
 		for {
-			var rows []Row
+			raws = raws[:0]
 			err := s.reading(ctx, func(c *conn) error {
 				w := query(after)
-				raws := make([]rawRow, 0, pageSize)
 				err := c.queryOnce(w.sql, w.args, func(r *scan) error {
 					raws = append(raws, rawRow{})
 					after = read(r, &raws[len(raws)-1])
@@ -50,19 +51,18 @@ func (s *Spool) pages(ctx context.Context, query func(after int64) where, read f
 				if err != nil {
 					return err
 				}
-				rows, err = s.decoded(c, raws)
-				return err
+				return s.complete(c, raws)
 			})
 			if err != nil {
 				yield(Row{}, err)
 				return
 			}
-			for i := range rows {
-				if !yield(rows[i], nil) {
+			for i := range raws {
+				if !yield(raws[i].Row, nil) {
 					return
 				}
 			}
-			if len(rows) < pageSize {
+			if len(raws) < pageSize {
 				return
 			}
 		}

@@ -2,15 +2,20 @@ package spool
 
 import (
 	"crypto/sha256"
+	"errors"
 
 	"github.com/sendctl/sendctl/pkg/delivery"
 )
 
-// messageColumns and queueColumns are read by scanMessage and scanQueued, in this order.
+// messageColumns, listColumns, queueColumns and recordColumns are read by scanMessage,
+// scanListed, scanQueued and scanRecord, in this order. A listing leaves out what nobody looks
+// at, for every column costs as much as finding the row.
 const (
 	messageColumns = `m.id, m.queue_id, m.batch, m.file, m.source, m.sender_local, m.sender_domain, m.message_id,
 	m.header_from, m.header_date, m.eight_bit, m.utf8, m.envelope_id, m.queued_at, m.notification,
 	m.segment, m.start, m.length, m.sum`
+	listColumns = `m.id, m.queue_id, m.batch, m.file, m.sender_local, m.sender_domain, m.message_id, m.queued_at,
+	m.notification, m.length`
 	queueColumns = `r.id, r.local, r.domain, r.decision, r.status, r.owner, r.sending, r.next_at, r.tries, r.doubts,
 	r.outcome, r.session, r.attempts || r.latest`
 	recordColumns = `c.id, c.message, c.queue_id, c.batch, c.file, c.source, c.sender_local, c.sender_domain, c.message_id,
@@ -38,6 +43,12 @@ func scanMessage(s *scan, m *Message) {
 	m.body = place{segment: s.int(), start: s.int(), length: s.int(), sum: s.sum()}
 }
 
+func scanListed(s *scan, m *Message) {
+	m.ID, m.QueueID, m.Batch, m.File = s.int(), s.text(), s.text(), s.text()
+	m.ReversePath.Local, m.ReversePath.Domain, m.MessageID = s.text(), s.text(), s.text()
+	m.Queued, m.Notification, m.body.length = s.moment(), s.yes(), s.int()
+}
+
 func scanQueued(s *scan, raw *rawRow) {
 	r := &raw.Recipient
 	r.ID, r.Address.Local, r.Address.Domain, raw.decision = s.int(), s.text(), s.text(), s.int()
@@ -59,16 +70,27 @@ func scanRecord(s *scan, raw *rawRow) {
 	raw.Settled = s.moment()
 }
 
-// decoded completes rows. What cannot be read of one does not stop the others: it is its Fault.
-func (s *Spool) decoded(c *conn, raws []rawRow) ([]Row, error) {
-	rows := make([]Row, len(raws))
+// complete decodes the documents of rows, in place. What cannot be read of one does not stop
+// the others: it is its Fault.
+func (s *Spool) complete(c *conn, raws []rawRow) error {
 	for i := range raws {
-		err := s.decode(c, &raws[i])
-		if bad, ok := err.(*damaged); ok { //nolint:errorlint // it is never wrapped
+		var bad *damaged
+		if err := s.decode(c, &raws[i]); errors.As(err, &bad) {
 			raws[i].Recipient.Fault = bad.text
 		} else if err != nil {
-			return nil, err
+			return err
 		}
+	}
+	return nil
+}
+
+// decoded is complete, and the rows.
+func (s *Spool) decoded(c *conn, raws []rawRow) ([]Row, error) {
+	if err := s.complete(c, raws); err != nil {
+		return nil, err
+	}
+	rows := make([]Row, len(raws))
+	for i := range raws {
 		rows[i] = raws[i].Row
 	}
 	return rows, nil
