@@ -21,8 +21,10 @@ func showProbe(out *ui.Output, results []*probe.Result, wide bool, wanted []requ
 		tables = append(tables, missingTable(results, wanted))
 	}
 	tables = append(tables, gradeTable(results))
-	if t := verdictTable(results); t.Len() > 0 {
-		tables = append(tables, t)
+	for _, t := range []ui.Table{verdictTable(results), deepTable(results)} {
+		if t.Len() > 0 {
+			tables = append(tables, t)
+		}
 	}
 	if tables[0].Len() == 0 && out.Format() == ui.FormatTable {
 		tables = tables[1:] // no domain has a host
@@ -83,7 +85,6 @@ func hostTable(results []*probe.Result, wide bool) ui.Table {
 			if wide {
 				noteEvidence(&t, &r.MX[i])
 			}
-			noteDeep(&t, r.MX[i].Deep)
 		}
 	}
 	return t
@@ -150,21 +151,38 @@ func noteEvidence(t *ui.Table, m *probe.MX) {
 	}
 }
 
-func noteDeep(t *ui.Table, d *probe.Deep) {
+// deepTable is what --deep found, a row for each version of each address.
+func deepTable(results []*probe.Result) ui.Table {
+	t := ui.Table{Shape: ui.Folding, Columns: []ui.Column{
+		{Title: "MX"}, {Title: "IP", Fold: 1}, {Title: "Version"}, {Title: "Order"}, {Title: "Offers", Wrap: true},
+	}}
+	for _, r := range results {
+		for i := range r.MX {
+			addDeep(&t, &r.MX[i])
+		}
+	}
+	return t
+}
+
+func addDeep(t *ui.Table, m *probe.MX) {
+	d := m.Deep
 	if d == nil {
 		return
 	}
-	t.Note("SSL", "SSLv2 "+string(d.SSLv2)+", SSLv3 "+string(d.SSLv3)+", notices needless fallback: "+string(d.Fallback))
+	add := func(version, order, offers string) { t.Add(m.Host, m.IP, version, order, offers) }
+	add("SSLv2", "", string(d.SSLv2))
+	add("SSLv3", "", string(d.SSLv3))
 	for _, v := range []string{"TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"} {
 		if suites := d.Suites[v]; len(suites) > 0 {
-			t.Note(v, fmt.Sprintf("%d suites, %s's order: %s", len(suites), d.Preference[v], strings.Join(suites, ", ")))
+			add(v, d.Preference[v], strings.Join(suites, ", "))
 		}
 	}
 	if len(d.Groups) > 0 {
-		t.Note("groups", strings.Join(d.Groups, ", "))
+		add("groups", "", strings.Join(d.Groups, ", "))
 	}
+	add("fallback", "", "a needless fallback is noticed (RFC 7507): "+string(d.Fallback))
 	if !d.Complete {
-		t.Note("incomplete", "the host was asked no further: too many questions, or it wants to be left alone")
+		add("incomplete", "", "asked no further: too many questions, or the host wants to be left alone")
 	}
 }
 
