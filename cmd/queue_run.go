@@ -92,16 +92,19 @@ func horizon(s delivery.Schedule) time.Duration {
 // currentPolicy is what the configuration says now of mail that was accepted earlier.
 func currentPolicy(cfg *config.Config) send.Current {
 	rules := cfg.PolicyRules()
+	type known struct {
+		decider *policy.Decider
+		there   bool
+	}
+	profiles := map[string]known{} // a run claims from one goroutine only
 	c := send.Current{Decide: func(profile string, facts policy.Facts, rcpt mail.Address) (policy.Decision, bool) {
-		sender, known := policy.Sender{Name: profile}, false
-		if profile == policy.NullProfile {
-			profile = cfg.Settings.NullProfile
-			known = profile == ""
+		k, ok := profiles[profile]
+		if !ok {
+			sender, there := currentSender(cfg, profile)
+			k = known{policy.NewDecider(sender, rules), there}
+			profiles[profile] = k
 		}
-		if p, ok := cfg.Profile(profile); ok {
-			sender.Profile, known = &p.Profile, true
-		}
-		return policy.For(sender, rules, facts, rcpt), known
+		return k.decider.For(facts, rcpt), k.there
 	}}
 	for _, r := range rules {
 		if r.Enabled && (len(r.From) > 0 || len(r.Subject) > 0) {
@@ -109,4 +112,20 @@ func currentPolicy(cfg *config.Config) send.Current {
 		}
 	}
 	return c
+}
+
+// currentSender is what a profile that mail was accepted under is now; false where it is gone.
+func currentSender(cfg *config.Config, name string) (policy.Sender, bool) {
+	sender := policy.Sender{Name: name}
+	meant := name
+	if name == policy.NullProfile {
+		if meant = cfg.Settings.NullProfile; meant == "" {
+			return sender, true
+		}
+	}
+	p, ok := cfg.Profile(meant)
+	if ok {
+		sender.Profile = &p.Profile
+	}
+	return sender, ok
 }

@@ -23,9 +23,15 @@ type Sender struct {
 	Profile *Profile
 }
 
-// For decides for one recipient: the sender's duties joined with those of every enabled rule
-// that matches. A rule only ever strengthens, and their order does not matter.
-func For(sender Sender, rules []Rule, facts Facts, recipient mail.Address) Decision {
+// Decider decides for any number of recipients under one sender and one set of rules. It is
+// safe for concurrent use; what it decides shares memory and must not be changed in place.
+type Decider struct {
+	base  Decision // what applies where no rule matches
+	rules []Rule
+}
+
+// NewDecider makes a decider.
+func NewDecider(sender Sender, rules []Rule) *Decider {
 	d := Decision{Profile: sender.Name, Mode: ModeNone, Pool: DefaultPool}
 	if p := sender.Profile; p != nil {
 		d.Mode, d.Requirement, d.Offer = p.Mode, p.Requirement(), p.Offer()
@@ -35,8 +41,15 @@ func For(sender Sender, rules []Rule, facts Facts, recipient mail.Address) Decis
 	} else {
 		d.Requirement.Because = []Cause{{SourceProfile, NullProfile, "no profile is chosen and null_profile is not set: transport is unencrypted"}}
 	}
-	for i := range rules {
-		r := &rules[i]
+	return &Decider{d, rules}
+}
+
+// For decides for one recipient: the sender's duties joined with those of every enabled rule
+// that matches. A rule only ever strengthens, and their order does not matter.
+func (x *Decider) For(facts Facts, recipient mail.Address) Decision {
+	d := x.base
+	for i := range x.rules {
+		r := &x.rules[i]
 		if r.Enabled && r.Matches(facts, recipient) {
 			d.Rules = append(d.Rules, r.Name)
 			d.Requirement = Join(d.Requirement, r.requirementFor(facts, recipient))
@@ -50,4 +63,9 @@ func For(sender Sender, rules []Rule, facts Facts, recipient mail.Address) Decis
 		d.Mode = ModeForced
 	}
 	return d
+}
+
+// For decides for one recipient alone, as a Decider does for many.
+func For(sender Sender, rules []Rule, facts Facts, recipient mail.Address) Decision {
+	return NewDecider(sender, rules).For(facts, recipient)
 }

@@ -23,7 +23,7 @@ func (b *batch) accept(s *slot, in Input) {
 	}
 	got, err := b.add(d)
 	if err != nil {
-		s.draft = nil
+		s.rows = nil
 		b.refuse(s, refusal(in.Name, err))
 		var state *spool.StateError
 		if errors.As(err, &state) {
@@ -34,14 +34,11 @@ func (b *batch) accept(s *slot, in Input) {
 	fresh := d.accepted(got)
 	b.engine.observe(func(o Observer) { o.Planned(len(d.rows)) })
 	b.known(d)
-	// What was parsed is not needed any more: a long batch must not keep it.
-	looped, text := d.loops(), d.loopText()
-	d.parsed, d.source = nil, nil
 	switch {
 	case b.opts.QueueOnly:
 		b.queued(fresh)
-	case looped:
-		b.looped(fresh, text)
+	case d.loops():
+		b.looped(fresh, d.loopText())
 	default:
 		for _, p := range parcels(&got.Entry.Message, fresh) {
 			b.engine.submit(p)
@@ -119,7 +116,8 @@ func (b *batch) looped(rows []*Row, text string) {
 // current is what later attempts of the batch are held against: what it was accepted under,
 // for a run uses one snapshot of the configuration.
 func (o Options) current() Current {
+	decider := policy.NewDecider(o.Sender, nil)
 	return Current{Decide: func(_ string, facts policy.Facts, rcpt mail.Address) (policy.Decision, bool) {
-		return policy.For(o.Sender, nil, facts, rcpt), true
+		return decider.For(facts, rcpt), true
 	}}
 }

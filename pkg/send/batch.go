@@ -66,11 +66,13 @@ type batch struct {
 	report Report
 	engine *engine
 	slots  []slot
+
+	decider *policy.Decider
 }
 
 // slot is what became of one input, kept in the order of the inputs.
 type slot struct {
-	draft   *draft
+	rows    []*Row // of a message that was accepted
 	refused *Refusal
 	notes   []string
 }
@@ -84,7 +86,7 @@ const maxHops = 100
 const readers = 32
 
 func newBatch(cfg Config, opts Options, inputs []Input) *batch {
-	b := &batch{cfg: cfg, opts: opts, slots: make([]slot, len(inputs))}
+	b := &batch{cfg: cfg, opts: opts, slots: make([]slot, len(inputs)), decider: policy.NewDecider(opts.Sender, opts.Rules)}
 	b.report = Report{Batch: newID(), Profile: opts.Sender.Name, Started: cfg.Clock(), Rows: []Row{}, Refused: []Refusal{}}
 	return b
 }
@@ -147,9 +149,7 @@ func (b *batch) each(inputs []Input, do func(*slot, Input)) {
 func (b *batch) rows() []*Row {
 	var all []*Row
 	for i := range b.slots {
-		if d := b.slots[i].draft; d != nil {
-			all = append(all, d.rows...)
-		}
+		all = append(all, b.slots[i].rows...)
 	}
 	return all
 }
@@ -167,11 +167,10 @@ func (b *batch) finish() *Report {
 			b.report.Refused = append(b.report.Refused, *s.refused)
 			b.report.Summary.Refused++
 		}
-		if s.draft == nil {
-			continue
+		if len(s.rows) > 0 {
+			b.report.Summary.Messages++
 		}
-		b.report.Summary.Messages++
-		for _, r := range s.draft.rows {
+		for _, r := range s.rows {
 			b.report.Summary.Add(r)
 			b.report.Rows = append(b.report.Rows, *r)
 		}
@@ -204,7 +203,7 @@ func (b *batch) draft(s *slot, in Input) *draft {
 		s.note(in, n)
 	}
 	d.rows = b.plan(d)
-	s.draft = d
+	s.rows = d.rows
 	return d
 }
 
@@ -223,7 +222,7 @@ func (b *batch) plan(m *draft) []*Row {
 	for i, rcpt := range m.recipients {
 		rows[i] = &Row{
 			File: m.input.Name, QueueID: m.id, MessageID: m.messageID(), Sender: m.reverse, Recipient: rcpt,
-			Decision: policy.For(b.opts.Sender, b.opts.Rules, m.facts, rcpt), Queued: m.queued,
+			Decision: b.decider.For(m.facts, rcpt), Queued: m.queued,
 		}
 	}
 	return rows

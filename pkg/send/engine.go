@@ -82,13 +82,12 @@ func (e *engine) failed() error {
 
 // submit queues a parcel on its lane and sees to it that somebody works there.
 func (e *engine) submit(p *parcel) {
-	key := p.dest.Key()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	l := e.lanes[key]
+	l := e.lanes[p.key]
 	if l == nil {
 		l = &lane{dest: p.dest, ceiling: e.cfg.ConnectionsPerDestination, jitter: rand.Float64()} //nolint:gosec // spreads load, keeps no secret
-		e.lanes[key] = l
+		e.lanes[p.key] = l
 	}
 	e.under += len(p.rows)
 	l.queue = append(l.queue, p)

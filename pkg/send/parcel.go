@@ -9,6 +9,7 @@ import (
 type parcel struct {
 	msg  *spool.Message
 	dest courier.Destination
+	key  string // of dest
 	rows []*Row
 }
 
@@ -27,7 +28,7 @@ func parcels(m *spool.Message, rows []*Row) []*parcel {
 		key := dest.Key()
 		p := open[key]
 		if p == nil || len(p.rows) >= maxRecipients {
-			p = &parcel{msg: m, dest: dest}
+			p = &parcel{msg: m, dest: dest, key: key}
 			open[key] = p
 			out = append(out, p)
 		}
