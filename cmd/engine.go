@@ -51,9 +51,6 @@ func (a *app) equip(e *engine, cfg *config.Config, flags *sandboxFlags, notify b
 		return err
 	}
 	e.closers = append(e.closers, store.Close)
-	if r := store.Recovered(); r.Err != nil {
-		out.Warn(fmt.Sprintf("what an earlier run left undone could not be finished: %v", r.Err), "it is tried again by the next command")
-	}
 	e.progress = out.Progress(0)
 	e.closers = append(e.closers, func() error { e.progress.Done(); return nil })
 	e.Config = e.configure(cfg, store, notify)
@@ -110,7 +107,19 @@ func (a *app) openSpool(cfg *config.Config, box *sandboxNetwork) (*spool.Spool, 
 	if err != nil {
 		return nil, stateFault(err)
 	}
+	a.warnOfRecovery(store.Recovered())
 	return store, nil
+}
+
+// warnOfRecovery names what opening the store found that a person should know of.
+func (a *app) warnOfRecovery(r spool.Recovery) {
+	out := a.stderrOutput()
+	for _, path := range r.Strays {
+		out.Warn(path+" is no part of the spool and was moved to corrupt/", "")
+	}
+	if r.Err != nil {
+		out.Warn(fmt.Sprintf("what an earlier run left undone could not be finished: %v", r.Err), "it is tried again by the next command")
+	}
 }
 
 // stateFault gives an error of the store its exit status and hint.
