@@ -72,7 +72,7 @@ func (s *sink) copies(recipient string) int {
 // sendctl is a process of the command line on the sink, in a state directory.
 func (s *sink) sendctl(state string, args ...string) *exec.Cmd {
 	args = append(args, "--sandbox="+s.dir, "--state", state)
-	c := exec.Command(os.Args[0], args...) //nolint:gosec // the test binary itself
+	c := exec.Command(os.Args[0], args...)
 	c.Env = []string{asCommand + "=1", "HOME=" + filepath.Dir(state), "PATH=" + os.Getenv("PATH")}
 	return c
 }
@@ -129,7 +129,7 @@ func TestKillAtRandom(t *testing.T) {
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(rand.IntN(70)) * time.Millisecond) //nolint:gosec // the random moment is the test
+		time.Sleep(time.Duration(rand.IntN(70)) * time.Millisecond) // the random moment is the test
 		_ = c.Process.Kill()
 		_ = c.Wait() // killed, or just done
 	}

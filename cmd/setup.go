@@ -38,14 +38,12 @@ func (a *app) configuration() (*config.Config, error) {
 
 // stateDir is where state is kept: the sandbox's where one is used and no other is named.
 func (a *app) stateDir(box *sandboxNetwork) (string, error) {
-	dir := ""
 	if box != nil && a.flags.state == "" {
-		dir = box.state
-	} else {
-		var err error
-		if dir, err = config.FindState(a.configEnv()); err != nil {
-			return "", configError(err)
-		}
+		return box.state, nil
+	}
+	dir, err := config.FindState(a.configEnv())
+	if err != nil {
+		return "", configError(err)
 	}
 	return dir, nil
 }

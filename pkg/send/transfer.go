@@ -233,7 +233,7 @@ func (t *transfer) deliver(w *courier.Walk, link *courier.Link, rcpts []*recipie
 
 // merged puts a walk's attempts and a recipient's own into the order of time.
 func merged(walk, own []delivery.Attempt) []delivery.Attempt {
-	all := append(walk, own...)
+	all := slices.Concat(walk, own)
 	slices.SortStableFunc(all, func(a, b delivery.Attempt) int { return a.Time.Compare(b.Time) })
 	return all
 }
