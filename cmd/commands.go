@@ -11,6 +11,7 @@ func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.sendCommand(),
 		a.probeCommand(),
+		a.preflightCommand(),
 		a.explainCommand(),
 		a.queueCommand(),
 		a.historyCommand(),
