@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/sendctl/sendctl/pkg/mail"
@@ -26,8 +27,20 @@ func Advice(o Outcome) string {
 		}
 		return "Nothing to do yet: it will be tried again."
 	case Bounced, Cancelled:
+		if wantsTLS(o) {
+			return "Send again under a profile that encrypts: the recipient's mail server takes nothing else."
+		}
 	}
 	return todo[o.Reason]
+}
+
+// wantsTLS reports that a server refused because it was spoken to in clear (RFC 3207 §4).
+func wantsTLS(o Outcome) bool {
+	if o.Reason != policy.PolicyRejected || o.Session == nil || o.Session.Protection.Encrypted {
+		return false
+	}
+	text := plain(o.Reply.Lines)
+	return slices.ContainsFunc(tlsDemanded, func(w string) bool { return hasWords(text, w) })
 }
 
 // meanwhile is what to do while a recipient is deferred, where waiting alone may not help.

@@ -47,6 +47,9 @@ func TestAdviceForEveryReason(t *testing.T) {
 
 func TestAdvice(t *testing.T) {
 	t.Parallel()
+	inClear, encrypted := &Session{}, &Session{Protection: policy.Protection{Encrypted: true}}
+	demand := mail.Reply{Code: 530, Lines: []string{"Must issue a STARTTLS command first"}}
+	listed := mail.Reply{Code: 554, Lines: []string{"Your host is listed"}}
 	for _, c := range []struct {
 		o    Outcome
 		want string
@@ -59,6 +62,11 @@ func TestAdvice(t *testing.T) {
 		{Outcome{Status: Deferred, Reason: policy.ConnectTimeout}, "Nothing to do yet: it will be tried again."},
 		{Outcome{Status: Bounced, Reason: policy.StartTLSNotSupported},
 			"Ask the recipient's provider to enable TLS on its mail server, or use another way; do not resend in clear."},
+		{Outcome{Status: Bounced, Reason: policy.PolicyRejected, Session: inClear, Reply: demand},
+			"Send again under a profile that encrypts: the recipient's mail server takes nothing else."},
+		{Outcome{Status: Bounced, Reason: policy.PolicyRejected, Session: encrypted, Reply: demand}, todo[policy.PolicyRejected]},
+		{Outcome{Status: Bounced, Reason: policy.PolicyRejected, Session: inClear, Reply: listed}, todo[policy.PolicyRejected]},
+		{Outcome{Status: Bounced, Reason: policy.PolicyRejected, Reply: demand}, todo[policy.PolicyRejected]},
 	} {
 		if got := Advice(c.o); got != c.want {
 			t.Errorf("%s %s: %q, want %q", c.o.Status, c.o.Reason, got, c.want)

@@ -33,10 +33,7 @@ var rules = []rule{
 		"internal resources are temporarily unavailable", // Mimecast
 	}},
 	// It wants TLS and got none: nothing else that it says matters.
-	{reason: policy.PolicyRejected, words: []string{
-		"starttls", "requires encryption", "encryption required", "encryption is required", "tls required", "tls is required",
-		"requires tls", "require tls", "tls connection", "tls ssl", "must use tls", "encrypted connection",
-	}},
+	{reason: policy.PolicyRejected, words: tlsDemanded},
 	// Who we are could not be verified: SPF, DKIM, DMARC, reverse DNS, EHLO name.
 	{reason: policy.PolicyRejected, words: []string{
 		"spf", "openspf", "sender policy framework", "dkim", "dmarc", "unauthenticated", "authentication checks", "authentication level",
@@ -113,6 +110,11 @@ var rules = []rule{
 var mailboxFull = []string{
 	"mailbox full", "mailbox is full", "inbox is full", "account is full", "full mailbox", "mailbox size", "quota", "overquota", "over storage",
 	"storage space", "storage allocation", "allowed storage", "speichervolumen", "destinataire pleine", "too many messages on the server",
+}
+
+var tlsDemanded = []string{
+	"starttls", "requires encryption", "encryption required", "encryption is required", "tls required", "tls is required",
+	"requires tls", "require tls", "tls connection", "tls ssl", "must use tls", "encrypted connection",
 }
 
 var spam = []string{"spam", "antispam", "unsolicited", "junk", "dt spm", "rp spm"}

@@ -87,8 +87,12 @@ func stageWords(stage delivery.Stage) string {
 // refused is a failure by the server's own reply.
 func (s *Session) refused(stage delivery.Stage, reply mail.Reply) *Failure {
 	v := delivery.Classify(stage, reply)
+	where := stageWords(stage)
+	if stage == delivery.StageGreeting {
+		where = "in its greeting"
+	}
 	return &Failure{
 		Stage: stage, Reason: v.Reason, Definitive: v.Definitive, Reply: reply, TLSVersion: s.version(),
-		Text: mail.Clean(s.peer.String() + " refused " + stageWords(stage) + ": " + reply.String()),
+		Text: mail.Clean(s.peer.String() + " refused " + where + ": " + reply.String()),
 	}
 }
