@@ -110,7 +110,7 @@ func (a *app) runPreflight(c *cobra.Command, f *preflightFlags, paths []string) 
 		return err
 	}
 	if box != nil {
-		defer box.close()
+		defer func() { _ = box.close() }()
 	}
 	got, err := a.preflight(c.Context(), cfg, box, opts, preflightOf{ins, f.maxAge})
 	if err != nil {

@@ -96,7 +96,7 @@ func (a *app) runProbe(c *cobra.Command, f *probeFlags, args []string) error {
 		return err
 	}
 	if box != nil {
-		defer box.close()
+		defer func() { _ = box.close() }()
 	}
 	p, err := a.probing(cfg, box)
 	if err != nil {

@@ -26,17 +26,17 @@ type Hello struct {
 	Fallback bool
 }
 
-// New is a hello that offers everything known of max and of the versions below it: all suites
+// New is a hello that offers everything known of a version and of those below it: all suites
 // and groups, those that sendctl's own TLS can use first.
-func New(max tlsnames.Version, serverName string, random [32]byte) Hello {
-	h := Hello{Max: max, Min: tlsnames.TLS10, ServerName: serverName, Random: random, Groups: tlsnames.KnownGroups()}
-	switch max {
+func New(newest tlsnames.Version, serverName string, random [32]byte) Hello {
+	h := Hello{Max: newest, Min: tlsnames.TLS10, ServerName: serverName, Random: random, Groups: tlsnames.KnownGroups()}
+	switch newest {
 	case SSL3:
 		h.Suites = tlsnames.KnownSuites(tlsnames.TLS10)
 	case tlsnames.TLS13:
 		h.Suites = slices.Concat(tlsnames.KnownSuites(tlsnames.TLS13), tlsnames.KnownSuites(tlsnames.TLS12))
 	default:
-		h.Suites = tlsnames.KnownSuites(max)
+		h.Suites = tlsnames.KnownSuites(newest)
 	}
 	return h
 }
@@ -177,7 +177,7 @@ func extension(b []byte, kind uint16, body func([]byte) []byte) []byte {
 func vector16(b []byte, body func([]byte) []byte) []byte {
 	at := len(b)
 	b = body(append(b, 0, 0))
-	binary.BigEndian.PutUint16(b[at:], uint16(len(b)-at-2)) //nolint:gosec // a hello has far fewer than 65536 octets
+	binary.BigEndian.PutUint16(b[at:], uint16(len(b)-at-2))
 	return b
 }
 
@@ -185,7 +185,7 @@ func vector16(b []byte, body func([]byte) []byte) []byte {
 func vector8(b []byte, body func([]byte) []byte) []byte {
 	at := len(b)
 	b = body(append(b, 0))
-	b[at] = byte(len(b) - at - 1) //nolint:gosec // session IDs and version lists are short
+	b[at] = byte(len(b) - at - 1)
 	return b
 }
 

@@ -43,6 +43,7 @@ const (
 // NotTLSError means that what came is no TLS: the octets that it began with.
 type NotTLSError struct{ First []byte }
 
+// Error shows the octets, quoted.
 func (e *NotTLSError) Error() string {
 	return fmt.Sprintf("the answer is not TLS: it begins with %q", e.First)
 }
@@ -52,6 +53,7 @@ func notTLS(b []byte) error { return &NotTLSError{bytes.Clone(b[:min(len(b), 32)
 // MalformedError means that what came looks like TLS, but is not as TLS has it.
 type MalformedError struct{ What string }
 
+// Error says what is wrong.
 func (e *MalformedError) Error() string { return "the TLS answer is malformed: " + e.What }
 
 func malformed(format string, args ...any) error {
@@ -100,8 +102,8 @@ func (r *Reader) step() (bool, error) {
 		return r.feedSSL2()
 	}
 	for {
-		kind, body, ok, err := r.record()
-		if err != nil || !ok {
+		kind, body, err := r.record()
+		if err != nil || body == nil {
 			return false, err
 		}
 		var done bool
@@ -117,28 +119,28 @@ func (r *Reader) step() (bool, error) {
 	}
 }
 
-// record takes one whole record off the input; false where more is needed.
-func (r *Reader) record() (byte, []byte, bool, error) {
+// record takes one whole record off the input; its body is nil where more is needed.
+func (r *Reader) record() (byte, []byte, error) {
 	const header = 5
 	b := r.in
 	if len(b) == 0 {
-		return 0, nil, false, nil
+		return 0, nil, nil
 	}
 	if b[0] != recordAlert && b[0] != recordHandshake || len(b) > 1 && b[1] != 3 || len(b) > 2 && b[2] > 4 {
-		return 0, nil, false, notTLS(b)
+		return 0, nil, notTLS(b)
 	}
 	if len(b) < header {
-		return 0, nil, false, nil
+		return 0, nil, nil
 	}
 	n := int(binary.BigEndian.Uint16(b[3:]))
 	if n == 0 || n > maxRecord {
-		return 0, nil, false, malformed("a record of %d octets", n)
+		return 0, nil, malformed("a record of %d octets", n)
 	}
 	if len(b) < header+n {
-		return 0, nil, false, nil
+		return 0, nil, nil
 	}
 	r.in = b[header+n:]
-	return b[0], b[header : header+n], true, nil
+	return b[0], b[header : header+n], nil
 }
 
 // alert reads an alert: a warning is kept and read over, all others are the answer. Under

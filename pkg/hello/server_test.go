@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"math/big"
 	"net"
@@ -60,7 +61,7 @@ func ask(t testing.TB, cfg *tls.Config, out []byte) (hello.Answer, []byte) {
 		if complete {
 			return r.Answer(), all.Bytes()
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			t.Fatalf("closed after %q", all.Bytes())
 		}
 		if err != nil {

@@ -45,6 +45,7 @@ type Error struct {
 	Err    error
 }
 
+// Error names the domain and the cause.
 func (e *Error) Error() string { return "MTA-STS policy of " + e.Domain + ": " + e.Err.Error() }
 
 // Unwrap gives the cause.

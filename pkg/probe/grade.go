@@ -1,9 +1,6 @@
 package probe
 
-import (
-	"fmt"
-	"slices"
-)
+import "slices"
 
 // Grade is one letter for a domain's mail hosts (SPEC §6).
 type Grade string
@@ -57,13 +54,8 @@ func grade(res *Result) (Grade, []string) {
 	return GradeUnknown, []string{"no mail host could be asked"}
 }
 
+// grade is an address's own: first whether it yields TLS, then with whom, then how.
 func (m *MX) grade(res *Result) (Grade, string) {
-	old := ""
-	for _, v := range []string{"TLSv1.0", "TLSv1.1"} {
-		if a := m.Versions[v]; a == Yes || a == Unusable {
-			old += " " + v
-		}
-	}
 	switch {
 	case m.StartTLS == NotOffered:
 		return GradeF, "offers no STARTTLS"
@@ -73,22 +65,33 @@ func (m *MX) grade(res *Result) (Grade, string) {
 		return GradeF, "its TLS demands a client certificate"
 	case m.neverTLS:
 		return GradeF, "its STARTTLS never yields TLS: " + m.why
-	case m.Certificate != nil && !m.Certificate.ok:
-		if m.DANE == factOK {
-			break // RFC 7672 §3.1.1: the published key vouches for the host; names and dates do not count
-		}
-		return GradeC, "its certificate is at fault: " + m.Certificate.problem
 	case m.Certificate == nil:
 		return GradeUnknown, orElse(m.why, "nothing could be learnt")
-	}
-	switch {
+	case !m.Certificate.ok && m.DANE != factOK:
+		// RFC 7672 §3.1.1: where the published key vouches for the host, names and dates do not count.
+		return GradeC, "its certificate is at fault: " + m.Certificate.problem
 	case m.DANE == factFail:
 		return GradeC, "its certificate is not what its TLSA records say"
 	case m.MTASTS == factFail:
 		return GradeC, "it is not what the domain's MTA-STS policy says"
+	}
+	return m.gradeVersions(res)
+}
+
+// gradeVersions grades a host that yields TLS and is who it should be.
+func (m *MX) gradeVersions(res *Result) (Grade, string) {
+	old, unsure := "", false
+	for _, v := range []string{"TLSv1.0", "TLSv1.1"} {
+		a := m.Versions[v]
+		if a == Yes || a == Unusable {
+			old += " " + v
+		}
+		unsure = unsure || a == Unknown
+	}
+	switch {
 	case old != "":
-		return GradeB, fmt.Sprintf("still offers%s", old)
-	case m.Versions["TLSv1.0"] == Unknown || m.Versions["TLSv1.1"] == Unknown:
+		return GradeB, "still offers" + old
+	case unsure:
 		return GradeUnknown, "whether it still offers TLSv1.0 or TLSv1.1 could not be found out"
 	case m.DANE == factOK && res.DNSSEC:
 		return GradeAPlus, "TLS 1.2 or 1.3 only, DANE"

@@ -24,8 +24,8 @@ func LoadMemory(path string) (Memory, error) {
 	if err != nil {
 		return m, fmt.Errorf("reading what an earlier preflight found out: %w", err)
 	}
-	if json.Unmarshal(data, &m) != nil || m == nil {
-		return Memory{}, nil
+	if err := json.Unmarshal(data, &m); err != nil || m == nil {
+		m = Memory{}
 	}
 	return m, nil
 }
