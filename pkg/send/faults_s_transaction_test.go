@@ -14,6 +14,9 @@ import (
 
 // grouped is each case as it is and with each command in its turn.
 func grouped(cases []fault) []fault {
+	if patience > 1 {
+		return cases
+	}
 	var all []fault
 	for _, f := range cases {
 		one := f
