@@ -28,7 +28,7 @@ type sandboxFlags struct {
 }
 
 // bareSandbox is the value of --sandbox without a directory.
-const bareSandbox = "\x00own"
+const bareSandbox = " "
 
 func (f *sandboxFlags) register(c *cobra.Command) {
 	c.Flags().StringVar(&f.at, "sandbox", "", "talk to a sandbox instead of the network: one for this run, or the one that runs in `DIR`")

@@ -61,7 +61,7 @@ unencrypted transport. Enabled rules demand TLS for their recipients whatever th
 	fl.BoolVar(&f.noNotify, "no-notify", false, "send no bounce messages; a copy is kept all the same")
 	fl.BoolVar(&f.queueOnly, "queue-only", false, "only accept the messages; queue run sends them")
 	fl.BoolVar(&f.again, "again", false, "send again what was accepted before")
-	fl.DurationVar(&f.wait, "wait", 0, "keep trying what is deferred for this `long`, such as 10m")
+	fl.DurationVar(&f.wait, "wait", 0, "keep trying what is deferred for `DUR`, such as 10m")
 	fl.StringVar(&f.done, "done", "", "move each file into `DIR` once all of it is accepted; files younger than 2s are left alone")
 	f.box.register(c)
 	_ = c.RegisterFlagCompletionFunc("profile", a.completeProfiles(false, -1))
