@@ -17,6 +17,7 @@ func (w *Walk) try(ctx context.Context, t target, sec smtp.Security) *Link {
 	}
 	hellos := w.hellos(t, sec.Offer)
 	var said []*smtp.Failure // of each hello
+	sessions := map[*smtp.Failure]*delivery.Session{}
 	local := ""
 	for i := 0; i < len(hellos); i++ {
 		o := w.open(ctx, t)
@@ -42,9 +43,12 @@ func (w *Walk) try(ctx context.Context, t target, sec smtp.Security) *Link {
 			w.c.taint(t.host)
 		}
 		said = append(said, f)
+		sessions[f] = w.refusedSession(t, o)
 		hellos = append(hellos[:i+1], retries(hellos[i+1:], f)...)
 	}
-	w.noteFailure(t, local, decisive(said))
+	f := decisive(said)
+	w.noteFailure(t, local, f)
+	w.attempts[len(w.attempts)-1].Session = sessions[f]
 	if !w.dest.Requirement.Encrypt && !w.c.isTainted(t.host) {
 		w.clear = append(w.clear, clearing{target: t, failed: true})
 	}

@@ -234,15 +234,27 @@ func connectAttempt(t target, src Source, err error) delivery.Attempt {
 	return a
 }
 
+// refusedSession is the facts of a session that got as far as TLS and no further, so that a
+// bounce shows the certificate for which it bounced; nil where the handshake came to nothing.
+func (w *Walk) refusedSession(t target, o *opened) *delivery.Session {
+	if !o.session.Protection().Encrypted {
+		return nil
+	}
+	s := w.session(t, o)
+	return &s
+}
+
+// session is the facts of a session.
+func (w *Walk) session(t target, o *opened) delivery.Session {
+	got := o.session.Protection()
+	verified, verifyError := got.Verified(w.dest.Requirement)
+	return delivery.Session{
+		MX: t.host, IP: t.addr.String(), SourceIP: o.local, Protection: got,
+		Verified: verified, VerifyError: verifyError,
+	}
+}
+
 // link finishes a session that was admitted.
 func (w *Walk) link(t target, o *opened, m *smtp.Mailer) *Link {
-	got := m.Protection()
-	verified, verifyError := got.Verified(w.dest.Requirement)
-	return &Link{
-		Mailer: m, EHLO: o.source.EHLO, c: w.c, at: t,
-		Session: delivery.Session{
-			MX: t.host, IP: t.addr.String(), SourceIP: o.local, Protection: got,
-			Verified: verified, VerifyError: verifyError,
-		},
-	}
+	return &Link{Mailer: m, EHLO: o.source.EHLO, c: w.c, at: t, Session: w.session(t, o)}
 }

@@ -81,7 +81,7 @@ func Expire(o Outcome) Outcome {
 }
 
 func conclusion(decider Attempt, final bool, all []Attempt) Outcome {
-	o := Outcome{Status: Deferred, Reason: decider.Reason, Reply: decider.Reply, Text: decider.Text, Attempts: all}
+	o := Outcome{Status: Deferred, Reason: decider.Reason, Reply: decider.Reply, Text: decider.Text, Session: decider.Session, Attempts: all}
 	if final {
 		o.Status = Bounced
 	}

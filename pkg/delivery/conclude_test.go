@@ -112,6 +112,20 @@ func TestConclude(t *testing.T) {
 	}
 }
 
+// The session that a judgement refused is kept as evidence where that decides.
+func TestConcludeKeepsTheSession(t *testing.T) {
+	t.Parallel()
+	refused := host("mx1", StagePolicy, policy.CertificateExpired, true)
+	refused.Session = &Session{MX: "mx1", VerifyError: "expired"}
+	down := host("mx2", StageConnect, policy.ConnectFailed, false)
+	if o := Conclude([]Attempt{refused}, policy.Requirement{Encrypt: true}); o.Session != refused.Session {
+		t.Errorf("the session is %v", o.Session)
+	}
+	if o := Conclude([]Attempt{refused, down}, policy.Requirement{Encrypt: true}); o.Session != nil {
+		t.Errorf("another host decides, and the session is %v", o.Session)
+	}
+}
+
 // The reply is always what the deciding server said, if anything.
 func TestConcludeKeepsTheReply(t *testing.T) {
 	t.Parallel()

@@ -62,6 +62,9 @@ type Attempt struct {
 	Reply      mail.Reply // what the server said, if anything
 	Text       string     // what happened, in our words
 	TLSVersion string     // of the session in which it happened; "" in clear
+	// Session is the facts of a session that TLS secured and that was given up before mail
+	// could flow over it; else nil.
+	Session *Session
 }
 
 // Session is the facts of the session that decided about a recipient.

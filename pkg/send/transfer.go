@@ -192,7 +192,9 @@ func refusalText(s *delivery.Session, stage delivery.Stage, definitive bool) str
 
 // settle gives a recipient its outcome, with everything that was tried.
 func (t *transfer) settle(w *courier.Walk, r *recipient, o delivery.Outcome) {
-	o.Session = r.session
+	if o.Session == nil { // else a session decided over which no mail flowed
+		o.Session = r.session
+	}
 	o.Attempts = merged(w.Attempts(), r.own)
 	t.e.settle(r.row, o, t.jitter)
 }
