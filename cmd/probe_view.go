@@ -102,7 +102,7 @@ func hostRow(r *probe.Result, m *probe.MX, wide bool) []string {
 	if m.Best != nil {
 		cipher, group = m.Best.Cipher, m.Best.Group
 	}
-	row = append(row, cipher, group, certificateCell(m), absent(m.DANE), absent(m.MTASTS))
+	row = append(row, cipher, group, certificateCell(m), unlessNone(m.DANE), unlessNone(m.MTASTS))
 	if !wide {
 		return row
 	}
@@ -131,8 +131,8 @@ func certificateCell(m *probe.MX) string {
 	return m.Certificate.Summary()
 }
 
-// absent leaves out what is not there.
-func absent(s string) string {
+// unlessNone leaves out what is not there.
+func unlessNone(s string) string {
 	if s == "none" {
 		return ""
 	}
