@@ -91,16 +91,16 @@ func (m *matrix) profiles() []string {
 // where the sessions ended that came to nothing. Dates are no part of it.
 func outcomeOf(r *sentRecipient) string {
 	s := fmt.Sprintf("%s %d %s", r.Status, r.Code, r.EnhancedCode)
-	switch {
-	case r.Status != "delivered":
+	if r.Status != "delivered" {
 		s += fmt.Sprintf(" %s/%s %q", r.Category, r.Reason, r.Reply)
-	case r.TLS == nil:
-		s += " CLEARTEXT"
-	default:
+	}
+	if r.TLS != nil {
 		s += fmt.Sprintf(" %s %s %s %s", r.TLS.Version, r.TLS.Cipher, orDash(r.TLS.Group), r.TLS.Verified)
 		if r.TLS.VerifyError != "" {
 			s += fmt.Sprintf(" %q", r.TLS.VerifyError)
 		}
+	} else if r.Status == "delivered" {
+		s += " CLEARTEXT"
 	}
 	for _, a := range r.Attempts {
 		s += fmt.Sprintf(" <%s %s>", a.Stage, strings.TrimSpace(a.TLSVersion+" "+a.Reason))
