@@ -37,6 +37,7 @@ type lane struct {
 	queue   []*parcel
 	workers int
 	live    int  // workers that have a session
+	served  bool // somebody had one
 	ceiling int  // no more workers than this: what the host was seen to allow
 	asked   bool // it stands in engine.waiting
 	// jitter spreads retries between destinations; recipients of one come due together, so
@@ -156,7 +157,15 @@ func (e *engine) linked(l *lane) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	l.live++
+	l.served = true
 	e.staff(l)
+}
+
+// wasIn reports a lane that had a session, and has none now.
+func (e *engine) wasIn(l *lane) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return l.served && l.live == 0
 }
 
 // unlinked notes that a worker lost its session.

@@ -1,6 +1,7 @@
 package send
 
 import (
+	"slices"
 	"time"
 
 	"github.com/sendctl/sendctl/pkg/courier"
@@ -19,6 +20,9 @@ type worker struct {
 	// fruitless counts transactions in a row that broke their session and led to nothing: a
 	// host that always breaks defers its lane as a host, not once per message.
 	fruitless int
+	// served is set once it had a session, and waits counts pauses for another one since.
+	served bool
+	waits  int
 }
 
 // maxFruitless is how many of them there may be before the rest of the lane waits.
@@ -50,6 +54,9 @@ func (w *worker) serve(p *parcel) bool {
 	for {
 		fresh := w.link == nil || !w.link.Ready() || w.link.Uses() >= w.e.cfg.MessagesPerConnection
 		if fresh && !w.connect() {
+			if w.room() {
+				continue
+			}
 			return w.unreachable(p)
 		}
 		// A session that had served before and broke before its reply to MAIL is replaced
@@ -73,9 +80,32 @@ func (w *worker) connect() bool {
 		w.e.unlinked(w.lane)
 	}
 	if ok {
-		w.link = link
+		w.link, w.served, w.waits = link, true, 0
 	}
 	return ok
+}
+
+// room waits a moment where a host turned us away that had let us in before: it may still
+// count the session that has just ended (S30). False where there is no point in waiting.
+func (w *worker) room() bool {
+	const most, first = 6, 50 * time.Millisecond // 3 s in all
+	if w.waits == most || !(w.served || w.e.wasIn(w.lane)) || !slices.ContainsFunc(w.walk.Attempts(), turnedAway) {
+		return false
+	}
+	t := time.NewTimer(first << w.waits)
+	defer t.Stop()
+	w.waits++
+	select {
+	case <-w.e.ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// turnedAway reports a host that greets us only to say that it has no time now.
+func turnedAway(a delivery.Attempt) bool {
+	return a.Stage == delivery.StageGreeting && a.Reply.Transient()
 }
 
 // drop ends the session that the worker has.
