@@ -2,6 +2,7 @@ package send
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/sendctl/sendctl/pkg/spool"
@@ -41,17 +42,27 @@ func Run(ctx context.Context, cfg Config, current Current, opts RunOptions) *Rep
 	r.notify()
 	report.Err = e.close()
 	report.Finished = cfg.Clock()
+	r.list()
+	return report
+}
+
+// list puts the rows into the report, in the order in which they were claimed, and lets go of
+// them one by one: there may be very many.
+func (r *round) list() {
+	order := r.order
+	r.order, r.rows = nil, nil
+	r.report.Rows = slices.Grow(r.report.Rows, len(order))
 	seen := map[string]bool{}
-	for _, row := range r.order {
+	for i, row := range order {
+		order[i] = nil
 		if row.internal {
 			continue
 		}
 		seen[row.QueueID] = true
-		report.Summary.Add(row)
-		report.Rows = append(report.Rows, *row)
+		r.report.Summary.Add(row)
+		r.report.Rows = append(r.report.Rows, *row)
 	}
-	report.Summary.Messages = len(seen)
-	return report
+	r.report.Summary.Messages = len(seen)
 }
 
 // work claims and submits until there is nothing left to do.

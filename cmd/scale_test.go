@@ -1,0 +1,90 @@
+//go:build linux
+
+package cmd
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// cost is what a command took.
+type cost struct {
+	time   time.Duration
+	memory int64 // the most that was resident, in MiB
+	out    []byte
+}
+
+func (c cost) String() string {
+	return fmt.Sprintf("%s, %d MiB", c.time.Round(time.Millisecond), c.memory)
+}
+
+func costOf(t *testing.T, c *exec.Cmd, allowed ...int) cost {
+	t.Helper()
+	began := time.Now()
+	out := runToEnd(t, c, allowed...)
+	usage, ok := c.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok {
+		t.Fatal("no rusage")
+	}
+	return cost{time.Since(began), usage.Maxrss >> 10, out}
+}
+
+// crowd writes messages with recipients and gives their directory.
+func crowd(t *testing.T, messages, recipients int) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "batch")
+	for m := range messages {
+		to := make([]string, recipients)
+		for i := range to {
+			to[i] = fmt.Sprintf("r%d-%d@modern.test", m, i)
+		}
+		mailFile(t, filepath.Join(dir, fmt.Sprintf("%05d.eml", m)), "body", to...)
+	}
+	return dir
+}
+
+// FAULTS F16, small: many messages, and one message for many, within bounded memory.
+func TestManyRecipients(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	t.Parallel()
+	s := newSink(t)
+	for _, c := range []struct{ messages, recipients int }{{3000, 1}, {1, 3000}} {
+		state := filepath.Join(t.TempDir(), "state")
+		all := c.messages * c.recipients
+		took := costOf(t, s.sendctl(state, "send", "--profile", "hipaa", "-o", "csv", crowd(t, c.messages, c.recipients)), 0)
+		t.Logf("%d messages for %d: %s", c.messages, c.recipients, took)
+		if n := bytes.Count(took.out, []byte(",delivered,")); n != all {
+			t.Errorf("%d of %d delivered", n, all)
+		}
+		if took.memory > 150 {
+			t.Errorf("it took %d MiB", took.memory)
+		}
+	}
+}
+
+// 100,000 queued recipients: SENDCTL_SCALE=1 go test ./cmd -run TestScale -v prints the figures.
+func TestScale(t *testing.T) {
+	if os.Getenv("SENDCTL_SCALE") == "" {
+		t.Skip("set SENDCTL_SCALE=1")
+	}
+	s := newSink(t)
+	state := filepath.Join(t.TempDir(), "state")
+	const messages, recipients = 1000, 100
+	batch := crowd(t, messages, recipients)
+	t.Log("send --queue-only: ", costOf(t, s.sendctl(state, "send", "--queue-only", "-q", "--profile", "hipaa", batch), 0))
+	list := costOf(t, s.sendctl(state, "queue", "list", "-o", "csv"), 0)
+	t.Log("queue list -o csv: ", list)
+	if n := bytes.Count(list.out, []byte("\n")); n != messages*recipients+1 {
+		t.Errorf("%d lines", n)
+	}
+	t.Log("queue run: ", costOf(t, s.sendctl(state, "queue", "run", "-q"), 0))
+	t.Log("queue run, nothing due: ", costOf(t, s.sendctl(state, "queue", "run", "-q"), 0))
+}
