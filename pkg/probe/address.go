@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -173,7 +174,7 @@ func (a *asker) observation(ctx context.Context, l *ladder, sess *sessionResult)
 	}
 	failure := sess.failure
 	o.clientCert = wantsCertificate(failure)
-	if failure != nil && failure.Retry != 0 && !o.clientCert && !a.throttled && has(o.versions, Yes) {
+	if failure != nil && sess.best == nil && failure.Retry != 0 && !o.clientCert && !a.throttled && has(o.versions, Yes) {
 		if again := a.humbler(ctx, failure, o.versions); again != nil {
 			o.why = "it needs a small ClientHello: " + failure.Text
 			sess, failure = again, nil
@@ -181,8 +182,8 @@ func (a *asker) observation(ctx context.Context, l *ladder, sess *sessionResult)
 		}
 	}
 	o.best, o.chain, o.throttled = sess.best, sess.chain, a.throttled
-	o.inconclusive = a.throttled || a.slow || failure != nil && passing(failure)
-	o.neverTLS = failure != nil && !o.inconclusive
+	o.inconclusive = a.throttled || a.slow || failure != nil && passing(failure) && !o.clientCert
+	o.neverTLS = failure != nil && !o.inconclusive && (sess.best == nil || o.clientCert)
 	return o
 }
 
@@ -203,7 +204,13 @@ func (a *asker) humbler(ctx context.Context, f *smtp.Failure, versions map[strin
 // wantsCertificate reports that the server ended the handshake for want of a client certificate
 // that it trusts, after version and suite had been agreed on (RFC 8446 §4.4.2.4).
 func wantsCertificate(f *smtp.Failure) bool {
-	if f == nil || f.Reason != policy.TLSHandshakeFailed {
+	if f == nil {
+		return false
+	}
+	if f.TLSVersion != "" && strings.Contains(strings.ToLower(f.Reply.Text()), "certificate") {
+		return true // Postfix: "421 4.7.1 Error: No client certificate presented" to EHLO inside TLS
+	}
+	if f.Reason != policy.TLSHandshakeFailed {
 		return false
 	}
 	alert, ok := f.Alert()

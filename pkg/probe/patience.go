@@ -22,10 +22,15 @@ func (a *asker) patiently(ctx context.Context, try func() *smtp.Failure) bool {
 		return a.lastTry(ctx, try)
 	}
 	f := try()
-	if f == nil || !f.Reply.Transient() {
+	if !throttles(f) {
 		return true
 	}
 	return a.pause(ctx) && a.lastTry(ctx, try)
+}
+
+// throttles reports a 4yz before TLS: what a host says inside of it is about the session.
+func throttles(f *smtp.Failure) bool {
+	return f != nil && f.Reply.Transient() && f.TLSVersion == ""
 }
 
 // lastTry waits for its turn after a pause, and takes no 4yz any more.
@@ -45,7 +50,7 @@ func (a *asker) lastTry(ctx context.Context, try func() *smtp.Failure) bool {
 	if over {
 		return false // another one had no luck meanwhile
 	}
-	if f := try(); f != nil && f.Reply.Transient() {
+	if f := try(); throttles(f) {
 		a.mu.Lock()
 		a.throttled = true
 		a.mu.Unlock()

@@ -67,15 +67,20 @@ func (a *asker) session(ctx context.Context, h smtp.Hello, seen func()) sessionR
 			Roots: tlsauth.Roots{Public: a.p.cfg.Roots}, Hello: h,
 		})
 		out.failure = f
-		if f == nil {
-			got := s.Protection()
+		if got := s.Protection(); got.Encrypted {
+			// What comes after the handshake does not undo what it showed.
 			out.best = &Best{got.Version.String(), got.Suite.String(), got.Group.String()}
 			out.chain = s.Chain()
 			out.handshake = &handshake{version: got.Version}
+		}
+		if f == nil {
 			s.Quit()
 			return nil
 		}
 		a.note(failureEvidence(everything, f))
+		if out.handshake != nil {
+			return f
+		}
 		if f.Stage == delivery.StageSTARTTLS && !f.Reply.IsZero() {
 			out.starttls = Refused
 			return f
