@@ -45,6 +45,11 @@ func moveDone(dir string, ins []send.Input, report *send.Report) error {
 	for _, r := range report.Refused {
 		refused[r.File] = true
 	}
+	for i := range report.Rows {
+		if r := &report.Rows[i]; r.QueueID == "" { // left out by --gate
+			refused[r.File] = true
+		}
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fail(exitState, fmt.Errorf("--done: %w", err), "")
 	}

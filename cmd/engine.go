@@ -17,6 +17,7 @@ import (
 type engine struct {
 	send.Config
 	net      *network
+	box      *sandboxNetwork
 	progress *ui.Progress
 	closers  []func() error
 }
@@ -39,7 +40,7 @@ func (a *app) equip(e *engine, cfg *config.Config, flags *sandboxFlags, notify b
 	if err != nil {
 		return err
 	}
-	if box != nil {
+	if e.box = box; box != nil {
 		e.closers = append(e.closers, box.close)
 	}
 	if e.net, err = a.network(cfg, box); err != nil {

@@ -28,6 +28,7 @@ type sendFlags struct {
 	queueOnly bool
 	again     bool
 	wait      time.Duration
+	gate      string // "all" or "recipient": ask the mail hosts first
 	done      string // where files go that were accepted; "" where they stay
 	box       sandboxFlags
 }
@@ -63,6 +64,7 @@ unencrypted transport. Enabled rules demand TLS for their recipients whatever th
 	fl.BoolVar(&f.again, "again", false, "send again what was accepted before")
 	fl.DurationVar(&f.wait, "wait", 0, "keep trying what is deferred for `DUR`, such as 10m")
 	fl.StringVar(&f.done, "done", "", "move each file into `DIR` once all of it is accepted; files younger than 2s are left alone")
+	fl.StringVar(&f.gate, "gate", "", "ask the mail hosts first: `all` sends nothing unless everybody would get it encrypted, recipient leaves out those who would be bounced")
 	f.box.register(c)
 	_ = c.RegisterFlagCompletionFunc("profile", a.completeProfiles(false, -1))
 	return c
@@ -96,6 +98,9 @@ func (a *app) runSend(c *cobra.Command, f *sendFlags, paths []string) error {
 		return err
 	}
 	a.warn(out, cfg, opts, e.net)
+	if opts.Leave, err = a.gate(c.Context(), e, cfg, opts, f.gate, ins); err != nil {
+		return errors.Join(err, e.close())
+	}
 	report := send.Send(c.Context(), e.Config, opts, ins)
 	err = a.finish(e, report, f.all, c.Context().Err() != nil)
 	hintDisabled(out, report.Rows)

@@ -21,6 +21,10 @@ func (b *batch) accept(s *slot, in Input) {
 	if d == nil {
 		return
 	}
+	b.leaveOut(d)
+	if len(d.wanted) == 0 {
+		return
+	}
 	got, err := b.add(d)
 	if err != nil {
 		s.rows = nil
@@ -32,7 +36,6 @@ func (b *batch) accept(s *slot, in Input) {
 		return
 	}
 	fresh := d.accepted(got)
-	b.engine.observe(func(o Observer) { o.Planned(len(d.rows)) })
 	b.known(d)
 	switch {
 	case b.opts.QueueOnly:
@@ -43,6 +46,26 @@ func (b *batch) accept(s *slot, in Input) {
 		for _, p := range parcels(&got.Entry.Message, fresh) {
 			b.engine.submit(p)
 		}
+	}
+}
+
+// leaveOut holds back those recipients whom the run is to leave out: they are not accepted.
+func (b *batch) leaveOut(d *draft) {
+	b.engine.observe(func(o Observer) { o.Planned(len(d.rows)) })
+	d.wanted = d.rows
+	if b.opts.Leave == nil {
+		return
+	}
+	d.wanted = nil
+	for _, r := range d.rows {
+		reason, text := b.opts.Leave(r)
+		if text == "" {
+			d.wanted = append(d.wanted, r)
+			continue
+		}
+		r.QueueID = ""
+		r.Outcome = delivery.Outcome{Status: delivery.Held, Reason: reason, Text: text}
+		b.engine.observe(func(o Observer) { o.Settled(r) })
 	}
 }
 
@@ -62,7 +85,7 @@ func (b *batch) add(d *draft) (spool.Accepted, error) {
 		},
 		Body: d.parsed.Wire(d.stamp), Again: b.opts.Again, Claim: !b.opts.QueueOnly,
 	}
-	for _, r := range d.rows {
+	for _, r := range d.wanted {
 		in.Recipients = append(in.Recipients, spool.Addressee{Address: r.Recipient, Decision: r.Decision})
 	}
 	return b.cfg.Spool.Add(context.WithoutCancel(b.engine.ctx), in)
@@ -72,7 +95,7 @@ func (b *batch) add(d *draft) (spool.Accepted, error) {
 func (m *draft) accepted(got spool.Accepted) []*Row {
 	var fresh []*Row
 	for i, receipt := range got.Receipts {
-		r := m.rows[i]
+		r := m.wanted[i]
 		r.id = receipt.ID
 		if k := receipt.Known; k != nil {
 			r.Skipped, r.QueueID = true, k.Message.QueueID

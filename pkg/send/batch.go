@@ -55,6 +55,8 @@ type Options struct {
 	Again  bool           // send once more what was accepted before
 	// QueueOnly accepts and leaves delivering to a later run.
 	QueueOnly bool
+	// Leave says of a recipient why it is to be left out; "" accepts it. nil leaves nobody out.
+	Leave func(r *Row) (reason policy.Reason, text string)
 	// Wait is for how long what was deferred is tried again before the run ends.
 	Wait time.Duration
 }

@@ -32,6 +32,7 @@ type draft struct {
 	id         string // queue id, and ENVID
 	queued     time.Time
 	rows       []*Row
+	wanted     []*Row // those that are not left out
 }
 
 // source is the bytes of an input as an io.ReaderAt. Its file is open only while somebody
