@@ -16,10 +16,17 @@ const (
 	gateRecipient = "recipient"
 )
 
+// gated is what is to pass the gate, and how.
+type gated struct {
+	how string
+	ins []send.Input
+}
+
 // gate asks the mail hosts of a batch before anything of it is accepted, and says whom to
 // leave out: with "all" everybody, unless everybody would get it encrypted; with "recipient"
 // those who would be bounced. nil leaves nobody out.
-func (a *app) gate(ctx context.Context, e *engine, cfg *config.Config, opts send.Options, how string, ins []send.Input) (func(*send.Row) (policy.Reason, string), error) {
+func (a *app) gate(ctx context.Context, e *engine, cfg *config.Config, opts send.Options, of gated) (func(*send.Row) (policy.Reason, string), error) {
+	how := of.how
 	switch how {
 	case "":
 		return nil, nil
@@ -27,7 +34,7 @@ func (a *app) gate(ctx context.Context, e *engine, cfg *config.Config, opts send
 	default:
 		return nil, usagef("all or recipient", "--gate: there is no gate %q", how)
 	}
-	got, err := a.preflight(ctx, cfg, e.box, opts, preflightOf{ins, preflightAge})
+	got, err := a.preflight(ctx, cfg, e.box, opts, preflightOf{of.ins, preflightAge})
 	if err != nil {
 		return nil, err
 	}

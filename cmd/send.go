@@ -98,7 +98,7 @@ func (a *app) runSend(c *cobra.Command, f *sendFlags, paths []string) error {
 		return err
 	}
 	a.warn(out, cfg, opts, e.net)
-	if opts.Leave, err = a.gate(c.Context(), e, cfg, opts, f.gate, ins); err != nil {
+	if opts.Leave, err = a.gate(c.Context(), e, cfg, opts, gated{f.gate, ins}); err != nil {
 		return errors.Join(err, e.close())
 	}
 	report := send.Send(c.Context(), e.Config, opts, ins)
