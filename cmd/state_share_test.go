@@ -154,7 +154,7 @@ func TestFileChangesAfterwards(t *testing.T) {
 	changed := mailFile(t, filepath.Join(dir, "changed.eml"), "as accepted", "one@modern.test")
 	vanished := mailFile(t, filepath.Join(dir, "vanished.eml"), "as accepted too", "two@modern.test")
 	command := func(args ...string) *exec.Cmd {
-		c := exec.Command(os.Args[0], append(args, "--sandbox", "--state", state)...) //nolint:gosec // the test binary itself
+		c := exec.Command(os.Args[0], append(args, "--sandbox", "--state", state)...)
 		c.Env = []string{asCommand + "=1", "HOME=" + dir, "PATH=" + os.Getenv("PATH")}
 		return c
 	}
@@ -187,7 +187,7 @@ func TestFewDescriptors(t *testing.T) {
 	}
 	for _, limit := range []int{12, 16, 20, 24, 32, 48} {
 		c := s.sendctl(state, "send", "--profile", "hipaa", filepath.Join(dir, "batch"))
-		limited := exec.Command("/bin/sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d; exec "$@"`, limit), "sh"}, c.Args...)...) //nolint:gosec // the test binary itself
+		limited := exec.Command("/bin/sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d; exec "$@"`, limit), "sh"}, c.Args...)...)
 		limited.Env = c.Env
 		status, stdout, stderr := ended(t, limited)
 		t.Logf("%d descriptors: exit status %d", limit, status)

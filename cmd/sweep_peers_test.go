@@ -147,7 +147,7 @@ func (c *faultCase) traced(t *testing.T, w sweep, n int, cmd *exec.Cmd) (stdout 
 		"-e", "inject=" + w.call + ":" + fmt.Sprintf(w.how, n)}, cmd.Args...)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	traced := exec.CommandContext(ctx, "strace", args...) //nolint:gosec // the test binary itself
+	traced := exec.CommandContext(ctx, "strace", args...)
 	traced.Env = cmd.Env
 	traced.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	traced.Cancel = func() error { return syscall.Kill(-traced.Process.Pid, syscall.SIGKILL) }

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -162,6 +163,12 @@ func (b *batch) finish() *Report {
 		b.report.Err = b.engine.close()
 	}
 	b.report.Finished = b.cfg.Clock()
+	all := 0
+	for i := range b.slots {
+		all += len(b.slots[i].rows)
+	}
+	// Once, and each message let go of as soon as it is in: there may be very many.
+	b.report.Rows = slices.Grow(b.report.Rows, all)
 	for i := range b.slots {
 		s := &b.slots[i]
 		b.report.Notes = append(b.report.Notes, s.notes...)
@@ -176,6 +183,7 @@ func (b *batch) finish() *Report {
 			b.report.Summary.Add(r)
 			b.report.Rows = append(b.report.Rows, *r)
 		}
+		s.rows = nil
 	}
 	return &b.report
 }
