@@ -172,23 +172,26 @@ func (a *asker) observation(ctx context.Context, l *ladder, sess *sessionResult)
 		o.throttled, o.neverTLS = a.throttled, sess.starttls == Refused
 		return o
 	}
-	failure := sess.failure
-	o.clientCert = wantsCertificate(failure)
-	if failure != nil && sess.best == nil && failure.Retry != 0 && !o.clientCert && !a.throttled && has(o.versions, Yes) {
-		if again := a.humbler(ctx, failure, o.versions); again != nil {
-			o.why = "it needs a small ClientHello: " + failure.Text
-			sess, failure = again, nil
-			o.versions[again.best.Version] = Yes
-		}
+	o.clientCert = wantsCertificate(sess.failure)
+	if again := a.humbler(ctx, sess, o.versions); again != nil {
+		o.why = "it needs a small ClientHello: " + sess.failure.Text
+		o.versions[again.best.Version] = Yes
+		sess = again
 	}
+	failure := sess.failure
 	o.best, o.chain, o.throttled = sess.best, sess.chain, a.throttled
 	o.inconclusive = a.throttled || a.slow || failure != nil && passing(failure) && !o.clientCert
 	o.neverTLS = failure != nil && !o.inconclusive && (sess.best == nil || o.clientCert)
 	return o
 }
 
-// humbler repeats the session with smaller ClientHellos, as sending would; nil where none helps.
-func (a *asker) humbler(ctx context.Context, f *smtp.Failure, versions map[string]Answer) *sessionResult {
+// humbler repeats a session whose handshake failed, though there is TLS, with smaller
+// ClientHellos, as sending would; nil where that is no use.
+func (a *asker) humbler(ctx context.Context, sess *sessionResult, versions map[string]Answer) *sessionResult {
+	f := sess.failure
+	if f == nil || sess.best != nil || f.Retry == 0 || wantsCertificate(f) || a.throttled || !has(versions, Yes) {
+		return nil
+	}
 	hellos := []smtp.Hello{smtp.HelloSmall}
 	if f.Retry&smtp.RetryTLS12 != 0 && versions[tlsnames.TLS12.String()] == Yes {
 		hellos = append(hellos, smtp.HelloTLS12)

@@ -40,17 +40,17 @@ func (f *far) Dial(ctx context.Context, source netip.Addr, target netip.AddrPort
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	real, err := f.dial(ctx, source, target)
+	there, err := f.dial(ctx, source, target)
 	if err != nil {
 		return nil, err
 	}
 	f.count(target.Addr(), 1)
 	near, end := net.Pipe()
 	go func() { // there at once
-		_, _ = io.Copy(real, end)
-		_ = real.Close()
+		_, _ = io.Copy(there, end)
+		_ = there.Close()
 	}()
-	go f.back(real, end, target.Addr())
+	go f.back(there, end, target.Addr())
 	return near, nil
 }
 

@@ -54,22 +54,27 @@ func spliceOne(c net.Conn, tlsServer string) {
 			fmt.Fprint(c, "250-mx.example.test\r\n250 STARTTLS\r\n")
 		case strings.HasPrefix(line, "STARTTLS"):
 			fmt.Fprint(c, "220 ready\r\n")
-			s, err := net.Dial("tcp", tlsServer)
-			if err != nil {
-				return
-			}
-			defer s.Close()
-			go func() {
-				_, _ = io.Copy(s, in)
-				_ = s.Close()
-			}()
-			_, _ = io.Copy(c, s)
+			handOver(c, in, tlsServer)
 			return
 		default:
 			fmt.Fprint(c, "221 bye\r\n")
 			return
 		}
 	}
+}
+
+// handOver lets another server go on with a connection.
+func handOver(c net.Conn, in io.Reader, to string) {
+	s, err := net.Dial("tcp", to)
+	if err != nil {
+		return
+	}
+	defer s.Close()
+	go func() {
+		_, _ = io.Copy(s, in)
+		_ = s.Close()
+	}()
+	_, _ = io.Copy(c, s)
 }
 
 // sServer runs openssl s_server. Inside TLS it answers nothing by itself: what it is told by
