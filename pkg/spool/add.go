@@ -66,7 +66,7 @@ const (
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 	sqlKnown = `SELECT 0, id FROM recipient WHERE key = $1
 	UNION ALL SELECT id, 0 FROM record WHERE key = $1 AND status = 'delivered'`
-	sqlAppending  = `SELECT id FROM segment WHERE id = $1 AND owner <> 0`
+	sqlAppending  = `SELECT owner FROM segment WHERE id = $1`
 	sqlQueuedRow  = `SELECT ` + listColumns + `, ` + queueColumns + ` FROM recipient r JOIN message m ON m.id = r.message WHERE r.id = $1`
 	sqlRecordRow  = `SELECT ` + recordColumns + ` FROM record c WHERE c.id = $1`
 	sqlStrengthen = `UPDATE recipient SET decision = $2 WHERE id = $1`
@@ -259,7 +259,7 @@ func (s *Spool) known(t *tx, key [16]byte) (*Row, error) {
 func (a *acceptance) store(t *tx) error {
 	m := a.in.Message
 	m.body = *a.body
-	if err := t.appending(m.body.segment); err != nil {
+	if err := a.appending(t); err != nil {
 		return err
 	}
 	next, err := t.numbers()
@@ -290,21 +290,22 @@ func (a *acceptance) store(t *tx) error {
 	return nil
 }
 
-// appending makes sure, once a transaction, that a segment is still appended to: had its owner
-// been taken for dead, the body would have been overwritten as one that nobody names.
-func (t *tx) appending(segment int64) error {
-	if t.segments[segment] {
-		return nil
+// appending makes sure, once a transaction, that the body's segment is still appended to by
+// the owner that is to have the claims. Had that been taken for dead, the body would have been
+// overwritten as one that nobody names, and the claims would be nobody's.
+func (a *acceptance) appending(t *tx) error {
+	id := a.body.segment
+	owner, seen := t.segments[id]
+	if !seen {
+		if err := t.query(sqlAppending, []any{id}, func(r *scan) error { owner = r.int(); return nil }); err != nil {
+			return err
+		}
+		t.segments[id] = owner
 	}
-	found := false
-	err := t.query(sqlAppending, []any{segment}, func(*scan) error { found = true; return nil })
-	if err == nil && !found {
-		err = errBuried
+	if owner == 0 || a.owner != 0 && owner != a.owner {
+		return errBuried
 	}
-	if err == nil {
-		t.segments[segment] = true
-	}
-	return err
+	return nil
 }
 
 func (a *acceptance) insert(t *tx, i int, m Message) (Recipient, error) {

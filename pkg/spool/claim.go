@@ -55,10 +55,16 @@ func (s *Spool) Claim(ctx context.Context, req ClaimRequest) ([]Entry, error) {
 	if req.Limit <= 0 {
 		req.Limit = 1000
 	}
-	me, raws, err := s.claimRaw(req)
+	me, err := s.register()
+	if err != nil {
+		return nil, err
+	}
+	raws, err := s.claimRaw(me, req)
 	if errors.Is(err, errBuried) {
 		s.exhume(me)
-		me, raws, err = s.claimRaw(req)
+		if me, err = s.register(); err == nil {
+			raws, err = s.claimRaw(me, req)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -92,12 +98,12 @@ func (s *Spool) releaseAll(raws []rawRow) error {
 	return nil
 }
 
-// claimRaw is the transaction of Claim.
-func (s *Spool) claimRaw(req ClaimRequest) (me int64, raws []rawRow, err error) {
-	if me, err = s.register(); err != nil {
-		return 0, nil, err
-	}
-	err = s.writer.do(nil, func(t *tx) error {
+// claimRaw is the transaction of Claim. Where it finds a dead owner, what that left undone is
+// finished at once.
+func (s *Spool) claimRaw(me int64, req ClaimRequest) ([]rawRow, error) {
+	var raws []rawRow
+	var found freed
+	err := s.writer.do(nil, func(t *tx) error {
 		raws = raws[:0]
 		// Also makes sure that this is an owner still, so that no claim is ever nobody's.
 		n, err := t.exec(sqlRenew, me, s.now().Add(s.opts.Lease).UnixMilli())
@@ -105,14 +111,19 @@ func (s *Spool) claimRaw(req ClaimRequest) (me int64, raws []rawRow, err error) 
 			err = errBuried
 		}
 		if err == nil {
-			_, err = s.reclaim(t)
+			found, err = s.reclaim(t)
 		}
 		if err != nil {
 			return err
 		}
 		return s.claimDue(t, me, req, &raws)
 	})
-	return me, raws, err
+	if err == nil && found.owners > 0 {
+		// What a sweep cannot finish it tries again when the spool is next opened: what was
+		// claimed is not to be given up for it.
+		_, _ = s.Sweep(context.Background())
+	}
+	return raws, err
 }
 
 func (s *Spool) claimDue(t *tx, me int64, req ClaimRequest, raws *[]rawRow) error {
@@ -192,12 +203,15 @@ func (s *Spool) holdBad(me int64, why map[int64]string) error {
 // quarantine puts the claimed recipients of a message on hold.
 func (s *Spool) quarantine(message int64, text string) error {
 	me := s.me.id.Load()
+	if me == 0 {
+		return nil
+	}
 	why := map[int64]string{}
 	err := s.writer.do(nil, func(t *tx) error {
 		clear(why)
 		return t.query(sqlClaimedOf, []any{message, me}, func(r *scan) error { why[r.int()] = text; return nil })
 	})
-	if err != nil || len(why) == 0 || me == 0 {
+	if err != nil || len(why) == 0 {
 		return err
 	}
 	return s.holdBad(me, why)
@@ -257,6 +271,9 @@ func (s *Spool) Renew(_ context.Context) error {
 func (s *Spool) eachClaim(sql string, recipients []int64) error {
 	var lost []int64
 	me := s.me.id.Load()
+	if me == 0 {
+		return &ClaimLostError{recipients} // whoever is no owner has no claims
+	}
 	err := s.writer.do(nil, func(t *tx) error {
 		lost = nil
 		for _, id := range recipients {
@@ -264,7 +281,7 @@ func (s *Spool) eachClaim(sql string, recipients []int64) error {
 			if err != nil {
 				return err
 			}
-			if n == 0 || me == 0 {
+			if n == 0 {
 				lost = append(lost, id)
 			}
 		}

@@ -16,24 +16,43 @@ type HistoryFilter struct {
 	Limit         int   // rows; 0: all
 }
 
-const sqlHistory = `SELECT ` + recordColumns + ` FROM record c WHERE c.id > `
+const (
+	sqlHistory = `SELECT ` + recordColumns + ` FROM record c WHERE c.id > `
+	sqlSince   = `SELECT coalesce(min(id), 9223372036854775807) FROM record WHERE settled_at >= $1`
+)
 
 // History gives the rows of the record that a filter picks, in the order in which recipients
 // were settled. Row.Record ascends with it, so that After the last one seen come the new ones.
 func (s *Spool) History(ctx context.Context, f HistoryFilter) iter.Seq2[Row, error] {
-	rows := s.pages(ctx, func(after int64) where { return f.page(after) },
-		func(r *scan, raw *rawRow) int64 { scanRecord(r, raw); return raw.Record })
-	if f.Limit <= 0 {
-		return rows
-	}
 	return func(yield func(Row, error) bool) {
+		if err := s.narrow(ctx, &f); err != nil {
+			yield(Row{}, err)
+			return
+		}
 		n := 0
+		rows := s.pages(ctx, func(after int64) where { return f.page(after) },
+			func(r *scan, raw *rawRow) int64 { scanRecord(r, raw); return raw.Record })
 		for row, err := range rows {
 			if n++; !yield(row, err) || n == f.Limit {
 				return
 			}
 		}
 	}
+}
+
+// narrow finds the first row since a time by its index, so that older ones need not be read.
+// With a clock that was set back there are older ones behind it too: the filter's own
+// condition on the time stays.
+func (s *Spool) narrow(ctx context.Context, f *HistoryFilter) error {
+	if f.Since.IsZero() {
+		return nil
+	}
+	return s.reading(ctx, func(c *conn) error {
+		return c.query(sqlSince, []any{f.Since.UnixMilli()}, func(r *scan) error {
+			f.After = max(f.After, r.int()-1)
+			return nil
+		})
+	})
 }
 
 // page is the statement for the page that follows a row; after 0 is the first page.

@@ -38,8 +38,9 @@ type owner struct {
 
 const (
 	sqlAddOwner   = `INSERT INTO owner (id, lock, name, since, lease_until) VALUES ($1, $2, $3, $4, $5)`
-	sqlRenew      = `UPDATE owner SET lease_until = $2 WHERE id = $1`
-	sqlOwners     = `SELECT id, lock, lease_until FROM owner WHERE id <> $1`
+	sqlRenew      = `UPDATE owner SET lease_until = $2 WHERE id = $1 AND NOT buried`
+	sqlOwners     = `SELECT id, lock, lease_until FROM owner WHERE id <> $1 AND NOT buried`
+	sqlBury       = `UPDATE owner SET buried = TRUE WHERE id = $1`
 	sqlDropOwner  = `DELETE FROM owner WHERE id = $1`
 	sqlIdleClaims = `UPDATE recipient SET owner = 0 WHERE owner = $1 AND NOT sending`
 	sqlBeingSent  = `SELECT id FROM recipient WHERE owner = $1 AND sending`
@@ -217,7 +218,7 @@ func (s *Spool) reclaim(t *tx) (freed, error) {
 		if err != nil {
 			return out, err
 		}
-		if _, err := t.exec(sqlDropOwner, o.id); err != nil {
+		if _, err := t.exec(sqlBury, o.id); err != nil {
 			return out, err
 		}
 		out.owners++

@@ -39,7 +39,8 @@ CREATE TABLE owner (
 	lock        TEXT NOT NULL,      -- file in owners/, locked while the owner lives
 	name        TEXT NOT NULL,      -- for people
 	since       BIGINT NOT NULL,
-	lease_until BIGINT NOT NULL
+	lease_until BIGINT NOT NULL,
+	buried      BOOLEAN NOT NULL DEFAULT FALSE -- dead, its claims are free; a sweep finishes what it left undone
 );
 CREATE TABLE segment (
 	id    {{PK}},
@@ -69,6 +70,7 @@ CREATE TABLE message (
 	sum           BLOB NOT NULL, -- SHA-256 of the body in wire form
 	wipe          BOOLEAN NOT NULL DEFAULT FALSE -- all is settled, the body has to be overwritten
 );
+CREATE INDEX message_queue_id ON message (queue_id);
 CREATE INDEX message_segment ON message (segment) WHERE segment IS NOT NULL;
 CREATE TABLE recipient (
 	id       {{ROW}},

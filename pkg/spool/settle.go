@@ -38,8 +38,9 @@ const (
 	outcome = $8, session = $9,
 	attempts = CASE WHEN $11 <> '' AND length(attempts) < $10 THEN attempts || latest ELSE attempts END,
 	latest = CASE WHEN $11 <> '' THEN $11 ELSE latest END, owner = 0, sending = FALSE WHERE id = $1 AND +owner = $2`
-	sqlComplete = `UPDATE message SET wipe = TRUE WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM recipient WHERE message = $1)
-	RETURNING segment, start, length`
+	// Two statements: SQLite gathers what RETURNING gives in a table of its own, which costs twice as much.
+	sqlComplete = `UPDATE message SET wipe = TRUE WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM recipient WHERE message = $1)`
+	sqlBodyOf   = `SELECT segment, start, length FROM message WHERE id = $1 AND segment IS NOT NULL`
 )
 
 // Settle writes outcomes of claimed recipients: the final ones (delivered, bounced, cancelled)
@@ -50,6 +51,13 @@ const (
 // gets it should stop sending: what was sent is in doubt.
 func (s *Spool) Settle(_ context.Context, settlements ...Settlement) error {
 	me := s.me.id.Load()
+	if me == 0 { // whoever is no owner has no claims
+		lost := &ClaimLostError{}
+		for i := range settlements {
+			lost.Recipients = append(lost.Recipients, settlements[i].Recipient)
+		}
+		return lost
+	}
 	items := make([]settling, len(settlements))
 	for i := range settlements {
 		var err error
@@ -199,10 +207,13 @@ func completed(t *tx, messages []int64) ([]chore, error) {
 	var done []chore
 	slices.Sort(messages)
 	for _, id := range slices.Compact(messages) {
-		err := t.query(sqlComplete, []any{id}, func(r *scan) error {
-			done = append(done, chore{message: id, body: place{segment: r.int(), start: r.int(), length: r.int()}})
-			return nil
-		})
+		n, err := t.exec(sqlComplete, id)
+		if err == nil && n > 0 {
+			err = t.query(sqlBodyOf, []any{id}, func(r *scan) error {
+				done = append(done, chore{message: id, body: place{segment: r.int(), start: r.int(), length: r.int()}})
+				return nil
+			})
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -10,12 +10,13 @@ import (
 
 // The names in a state directory.
 const (
-	databaseName = "spool.db"
-	bodiesName   = "bodies"
-	ownersName   = "owners"
-	corruptName  = "corrupt"
-	openLockName = "open.lock"
-	runLockName  = "run.lock"
+	databaseName  = "spool.db"
+	bodiesName    = "bodies"
+	ownersName    = "owners"
+	corruptName   = "corrupt"
+	openLockName  = "open.lock"
+	sweepLockName = "sweep.lock"
+	runLockName   = "run.lock"
 )
 
 // prepareState makes the state directory where it is missing, and refuses one that others can

@@ -23,6 +23,7 @@ type Recovery struct {
 }
 
 const (
+	sqlBuried    = `SELECT id FROM owner WHERE buried`
 	sqlToWipe    = `SELECT id, segment, start, length FROM message WHERE wipe`
 	sqlUnclean   = `SELECT id FROM segment WHERE owner = 0 AND NOT clean ORDER BY id`
 	sqlLiveIn    = `SELECT start, length FROM message WHERE segment = $1 ORDER BY start`
@@ -40,14 +41,14 @@ func (s *Spool) Sweep(ctx context.Context) (Recovery, error) {
 	if err := ctx.Err(); err != nil {
 		return found, err
 	}
-	lock, err := lockFile(filepath.Join(s.dir, openLockName), os.O_CREATE)
+	lock, err := lockFile(filepath.Join(s.dir, sweepLockName), os.O_CREATE)
 	if err != nil {
 		return found, stateError("sweeping", s.dir, err)
 	}
 	if lock == nil {
 		return found, nil
 	}
-	for _, step := range []func(*Recovery) error{s.sweepOwners, s.sweepBodies, s.sweepSegments, s.sweepStrays, s.sweepLocks} {
+	for _, step := range []func(*Recovery) error{s.sweepOwners, s.sweepDead, s.sweepStrays, s.sweepLocks} {
 		if err = step(&found); err != nil {
 			break
 		}
@@ -67,17 +68,37 @@ func (s *Spool) sweepOwners(found *Recovery) error {
 	}
 	return s.writer.do(nil, func(t *tx) error {
 		freed, err := s.reclaim(t)
-		found.DeadOwners, found.InDoubt = freed.owners, freed.doubts
+		found.InDoubt = freed.doubts
 		return err
 	})
 }
 
-// sweepBodies overwrites bodies of settled messages. They are only looked for where an owner
-// died: who lives does that by itself.
-func (s *Spool) sweepBodies(found *Recovery) error {
-	if found.DeadOwners == 0 {
-		return nil
+// sweepDead finishes what dead owners left undone, and forgets them then. Who lives does all
+// of this by itself.
+func (s *Spool) sweepDead(found *Recovery) error {
+	dead, err := s.numbers(sqlBuried)
+	if err != nil || len(dead) == 0 {
+		return err
 	}
+	found.DeadOwners = len(dead)
+	if err := s.sweepBodies(found); err != nil {
+		return err
+	}
+	if err := s.sweepSegments(); err != nil {
+		return err
+	}
+	return s.writer.do(nil, func(t *tx) error {
+		for _, id := range dead {
+			if _, err := t.exec(sqlDropOwner, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// sweepBodies overwrites bodies of settled messages.
+func (s *Spool) sweepBodies(found *Recovery) error {
 	var chores []chore
 	err := s.reading(context.Background(), func(c *conn) error {
 		return c.query(sqlToWipe, nil, func(r *scan) error {
@@ -95,7 +116,7 @@ func (s *Spool) sweepBodies(found *Recovery) error {
 
 // sweepSegments overwrites what no message names in segments that nobody appends to, and
 // unlinks those in which nothing lives.
-func (s *Spool) sweepSegments(*Recovery) error {
+func (s *Spool) sweepSegments() error {
 	unclean, err := s.numbers(sqlUnclean)
 	if err != nil {
 		return err

@@ -36,7 +36,7 @@ type tx struct {
 	*conn
 	w        *writer
 	fresh    map[factHash]int64 // facts that this transaction stored
-	segments map[int64]bool     // those that were seen to be appended to
+	segments map[int64]int64    // owners of those that bodies of this transaction lie in
 	next     *numbers           // nil: not read yet
 }
 
@@ -168,7 +168,7 @@ func (w *writer) transact(group []*job) error {
 	if _, err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	t := &tx{conn: w.conn, w: w, fresh: map[factHash]int64{}, segments: map[int64]bool{}}
+	t := &tx{conn: w.conn, w: w, fresh: map[factHash]int64{}, segments: map[int64]int64{}}
 	if err := t.run(group); err != nil {
 		// After some faults SQLite has rolled back by itself, and there is nothing to undo.
 		_, _ = w.conn.exec("ROLLBACK")
