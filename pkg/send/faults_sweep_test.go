@@ -18,22 +18,22 @@ func standard() map[string]map[way]want {
 	all := func(w want) map[way]want { return three(w, w, w) }
 	forced := func(w, opportunistic want) map[way]want { return three(w, w, opportunistic) }
 	verifying := func(r policy.Reason) map[way]want { return three(bounced(r, "550 5.7.5", ""), want{}, want{}) }
-	clear := want{clear: true}
+	plain := want{clear: true}
 	return map[string]map[way]want{
 		"tls13.test":       all(want{version: tlsnames.TLS13}),
 		"tls12.test":       all(want{version: tlsnames.TLS12}),
 		"tls10.test":       forced(bounced(policy.TLSVersionMismatch, "550 5.7.5", ""), want{version: tlsnames.TLS10}),
 		"modern.test":      all(want{version: tlsnames.TLS13}),
 		"clinic.test":      all(want{version: tlsnames.TLS13}),
-		"plain.test":       forced(bounced(policy.StartTLSNotSupported, "550 5.7.10", ""), clear),
+		"plain.test":       forced(bounced(policy.StartTLSNotSupported, "550 5.7.10", ""), plain),
 		"selfsigned.test":  verifying(policy.CertificateNotTrusted),
 		"expired.test":     verifying(policy.CertificateExpired),
 		"wrongname.test":   verifying(policy.CertificateHost),
-		"refused-tls.test": forced(deferred(policy.StartTLSRefused, "454 4.7.4", ""), clear),
-		"broken-tls.test":  forced(deferred(policy.TLSHandshakeFailed, "454 4.7.5", ""), clear),
+		"refused-tls.test": forced(deferred(policy.StartTLSRefused, "454 4.7.4", ""), plain),
+		"broken-tls.test":  forced(deferred(policy.TLSHandshakeFailed, "454 4.7.5", ""), plain),
 		"inject.test":      all(deferred(policy.StartTLSInjection, "454 4.7.5", "")),
 		"backup.test":      all(want{}),
-		"mixed.test":       forced(want{}, clear),
+		"mixed.test":       forced(want{}, plain),
 		"greylist.test":    all(deferred(policy.Greylisted, "451 4.7.1", "")),
 		"unknown.test":     all(bounced(policy.RecipientRejected, "550 5.1.1", "no such user")),
 		"full.test":        all(deferred(policy.MailboxFull, "452 4.2.2", "mailbox full")),
@@ -72,7 +72,7 @@ func TestStandardDomains(t *testing.T) {
 				t.Errorf("%d rows", len(r.Rows))
 			}
 			for i := range r.Rows {
-				wants[r.Rows[i].Recipient.Domain][w].check(t, &r.Rows[i])
+				wants[r.Rows[i].Recipient.Domain][w].check(t, r.Rows[i])
 			}
 			r.within(t, promptly)
 		})

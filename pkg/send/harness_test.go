@@ -81,7 +81,7 @@ func borrow(t testing.TB) *spool.Spool {
 	select {
 	case s = <-spools:
 	default:
-		dir, err := os.MkdirTemp("", spoolPrefix)
+		dir, err := os.MkdirTemp("", spoolPrefix) //nolint:usetesting // it outlives the test
 		if err == nil {
 			s, err = spool.Open(dir, spool.Options{})
 		}
