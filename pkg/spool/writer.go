@@ -26,7 +26,7 @@ type writer struct {
 // job is one caller's part of a transaction. It may be run more than once, when a transaction
 // failed because of another caller's part.
 type job struct {
-	seg   *segment // holds a body that has to be on disk before the transaction; nil for none
+	seg   *segment // holds a body that has to be on disk before the commit; nil for none
 	apply func(*tx) error
 	done  chan error
 }
@@ -128,11 +128,21 @@ func (w *writer) take() []*job {
 // commit does a group's jobs and answers them. Where the transaction fails because of one of
 // them, each is tried alone, so that the others do not suffer.
 func (w *writer) commit(group []*job) {
-	group = w.syncBodies(group)
-	if len(group) == 0 {
-		return
+	bodies := syncBodies(group)
+	err := w.transact(group, bodies)
+	if failed := bodies.wait(); len(failed) > 0 {
+		group = slices.DeleteFunc(group, func(j *job) bool {
+			err := failed[j.seg]
+			if err != nil {
+				j.done <- err
+			}
+			return err != nil
+		})
+		if len(group) == 0 {
+			return
+		}
+		err = w.transact(group, nil)
 	}
-	err := w.transact(group)
 	if err == nil || len(group) == 1 || storeFault(err) {
 		for _, j := range group {
 			j.done <- w.fault(err)
@@ -140,36 +150,65 @@ func (w *writer) commit(group []*job) {
 		return
 	}
 	for _, j := range group {
-		j.done <- w.fault(w.transact([]*job{j}))
+		j.done <- w.fault(w.transact([]*job{j}, nil))
 	}
 }
 
-// syncBodies makes the group's bodies durable before the rows that name them. Jobs whose
-// segment cannot be synced are answered with the error and left out.
-func (w *writer) syncBodies(group []*job) []*job {
-	failed := map[*segment]error{}
-	return slices.DeleteFunc(group, func(j *job) bool {
-		if j.seg == nil {
-			return false
-		}
-		err, known := failed[j.seg]
-		if !known {
-			err = j.seg.sync()
-			failed[j.seg] = err
-		}
-		if err != nil {
-			j.done <- err
-		}
-		return err != nil
-	})
+// syncing makes the bodies of a group durable while the transaction that names them is put
+// together: it has to end before that is committed.
+type syncing struct {
+	failed map[*segment]error
+	done   chan struct{}
 }
 
-func (w *writer) transact(group []*job) error {
+// syncBodies begins to sync the segments of a group; nil where there are none.
+func syncBodies(group []*job) *syncing {
+	var s *syncing
+	for _, j := range group {
+		if j.seg == nil {
+			continue
+		}
+		if s == nil {
+			s = &syncing{map[*segment]error{}, make(chan struct{})}
+		}
+		s.failed[j.seg] = nil
+	}
+	if s != nil {
+		go s.run()
+	}
+	return s
+}
+
+func (s *syncing) run() {
+	defer close(s.done)
+	for seg := range s.failed {
+		if err := seg.sync(); err != nil {
+			s.failed[seg] = err
+		} else {
+			delete(s.failed, seg)
+		}
+	}
+}
+
+// wait gives the segments that could not be synced, and why.
+func (s *syncing) wait() map[*segment]error {
+	if s == nil {
+		return nil
+	}
+	<-s.done
+	return s.failed
+}
+
+// errNotSynced ends a transaction that names bodies which are not on disk.
+var errNotSynced = errors.New("a body could not be synced")
+
+// transact runs a group's jobs as one transaction, which is committed once their bodies are synced.
+func (w *writer) transact(group []*job, bodies *syncing) error {
 	if _, err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
 	t := &tx{conn: w.conn, w: w, fresh: map[factHash]int64{}, segments: map[int64]int64{}}
-	if err := t.run(group); err != nil {
+	if err := t.run(group, bodies); err != nil {
 		// After some faults SQLite has rolled back by itself, and there is nothing to undo.
 		_, _ = w.conn.exec("ROLLBACK")
 		return err
@@ -183,7 +222,7 @@ func (w *writer) transact(group []*job) error {
 	return nil
 }
 
-func (t *tx) run(group []*job) error {
+func (t *tx) run(group []*job, bodies *syncing) error {
 	for _, j := range group {
 		if err := j.apply(t); err != nil {
 			return err
@@ -198,6 +237,9 @@ func (t *tx) run(group []*job) error {
 		if _, err := t.exec(sqlSetNumbers, n.message, n.recipient, n.record); err != nil {
 			return err
 		}
+	}
+	if len(bodies.wait()) > 0 {
+		return errNotSynced
 	}
 	_, err := t.exec("COMMIT")
 	return err
