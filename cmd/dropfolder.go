@@ -46,7 +46,7 @@ func moveDone(dir string, ins []send.Input, report *send.Report) error {
 		refused[r.File] = true
 	}
 	for i := range report.Rows {
-		if r := &report.Rows[i]; r.QueueID == "" { // left out by --gate
+		if r := report.Rows[i]; r.QueueID == "" { // left out by --gate
 			refused[r.File] = true
 		}
 	}

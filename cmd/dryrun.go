@@ -66,7 +66,7 @@ func planOf(r *send.Report) plan {
 	p := plan{Recipients: make([]explained, len(r.Rows)), Refused: make([]refusal, len(r.Refused))}
 	modes := map[policy.Mode]int{}
 	for i := range r.Rows {
-		row := &r.Rows[i]
+		row := r.Rows[i]
 		p.Recipients[i] = explain(row.Recipient, row.Decision)
 		p.Recipients[i].File = row.File
 		modes[row.Decision.Mode]++
@@ -146,7 +146,7 @@ func (r refusal) String() string {
 
 // hintDisabled counts the recipients that only disabled rules match, for somebody may think
 // that these protect them.
-func hintDisabled(out *ui.Output, rows []send.Row) {
+func hintDisabled(out *ui.Output, rows []*send.Row) {
 	count, names := disabledOnly(rows)
 	if count == 0 {
 		return
@@ -166,10 +166,10 @@ func hintDisabled(out *ui.Output, rows []send.Row) {
 
 // disabledOnly counts recipients that match no enabled rule and a disabled one at least, and
 // names these rules in the order in which they were met.
-func disabledOnly(rows []send.Row) (int, []string) {
+func disabledOnly(rows []*send.Row) (int, []string) {
 	count, seen, names := 0, map[string]bool{}, []string{}
 	for i := range rows {
-		d := &rows[i].Decision
+		d := rows[i].Decision
 		if len(d.Rules) > 0 {
 			continue
 		}

@@ -61,7 +61,7 @@ func (a *app) showHistory(ctx context.Context, s *spool.Spool, f *historyFlags) 
 	if h.Until, err = instant(f.until, time.Now()); err != nil {
 		return usagef("", "--until: %w", err)
 	}
-	rows := []send.Row{}
+	rows := []*send.Row{}
 	for r, err := range s.History(ctx, h) {
 		if err != nil {
 			return stateFault(err)

@@ -81,7 +81,7 @@ type flown struct {
 	Summary    probe.Coverage   `json:"summary"`
 	Refused    []refusal        `json:"refused"`
 
-	rows []send.Row // as planned, in the same order
+	rows []*send.Row // as planned, in the same order
 }
 
 func (a *app) runPreflight(c *cobra.Command, f *preflightFlags, paths []string) error {
@@ -167,7 +167,7 @@ func (a *app) preflight(ctx context.Context, cfg *config.Config, box *sandboxNet
 	got.Recipients = probe.New(p.Config).Preflight(ctx, recipients, memory, progress.Step)
 	progress.Done()
 	for i := range got.Recipients {
-		foresee(&got.Recipients[i], &report.Rows[i])
+		foresee(&got.Recipients[i], report.Rows[i])
 	}
 	got.Summary = probe.Cover(got.Recipients)
 	if err := memory.Save(path); err != nil {
@@ -176,7 +176,7 @@ func (a *app) preflight(ctx context.Context, cfg *config.Config, box *sandboxNet
 	return got, nil
 }
 
-func recipientsOf(rows []send.Row) []probe.Recipient {
+func recipientsOf(rows []*send.Row) []probe.Recipient {
 	out := make([]probe.Recipient, len(rows))
 	for i := range rows {
 		d := rows[i].Decision

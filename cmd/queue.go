@@ -85,7 +85,7 @@ func (a *app) listQueue(ctx context.Context, s *spool.Spool, f *filterFlags) err
 	if err != nil {
 		return err
 	}
-	rows := []send.Row{}
+	rows := []*send.Row{}
 	for r, err := range s.List(ctx, filter) {
 		if err != nil {
 			return stateFault(err)
@@ -122,7 +122,7 @@ func (a *app) showQueue(ctx context.Context, s *spool.Spool, ids []string) error
 	if err != nil {
 		return err
 	}
-	rows := []send.Row{}
+	rows := []*send.Row{}
 	for r, err := range s.List(ctx, spool.Filter{IDs: ids}) {
 		if err != nil {
 			return stateFault(err)

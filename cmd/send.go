@@ -234,4 +234,4 @@ func statusOfReport(r *send.Report, interrupted bool) error {
 }
 
 // waits reports a recipient that an earlier run accepted and that is not settled yet.
-func waits(r send.Row) bool { return r.Skipped && !r.Outcome.Status.Settled() }
+func waits(r *send.Row) bool { return r.Skipped && !r.Outcome.Status.Settled() }

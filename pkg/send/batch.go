@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -90,7 +89,7 @@ const readers = 32
 
 func newBatch(cfg Config, opts Options, inputs []Input) *batch {
 	b := &batch{cfg: cfg, opts: opts, slots: make([]slot, len(inputs)), decider: policy.NewDecider(opts.Sender, opts.Rules)}
-	b.report = Report{Batch: newID(), Profile: opts.Sender.Name, Started: cfg.Clock(), Rows: []Row{}, Refused: []Refusal{}}
+	b.report = Report{Batch: newID(), Profile: opts.Sender.Name, Started: cfg.Clock(), Rows: []*Row{}, Refused: []Refusal{}}
 	return b
 }
 
@@ -163,12 +162,6 @@ func (b *batch) finish() *Report {
 		b.report.Err = b.engine.close()
 	}
 	b.report.Finished = b.cfg.Clock()
-	all := 0
-	for i := range b.slots {
-		all += len(b.slots[i].rows)
-	}
-	// Once, and each message let go of as soon as it is in: there may be very many.
-	b.report.Rows = slices.Grow(b.report.Rows, all)
 	for i := range b.slots {
 		s := &b.slots[i]
 		b.report.Notes = append(b.report.Notes, s.notes...)
@@ -181,9 +174,8 @@ func (b *batch) finish() *Report {
 		}
 		for _, r := range s.rows {
 			b.report.Summary.Add(r)
-			b.report.Rows = append(b.report.Rows, *r)
 		}
-		s.rows = nil
+		b.report.Rows = append(b.report.Rows, s.rows...)
 	}
 	return &b.report
 }

@@ -105,7 +105,7 @@ func (f fault) run(t *testing.T, w way) {
 	l := newLab(t, plan{hosts: f.hosts, timeouts: limits, noGroups: f.alone})
 	r := l.send(t, send.Options{Sender: l.sender(w)}, f.odd, letter("fault", f.size, to("fault.test", max(f.rcpts, 1))...))
 	for i := range r.Rows {
-		f.want[w].check(t, &r.Rows[i])
+		f.want[w].check(t, r.Rows[i])
 	}
 	r.within(t, promptly)
 	if f.also != nil {

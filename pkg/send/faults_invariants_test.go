@@ -49,7 +49,7 @@ func (r *run) checkRows(t *testing.T) {
 	seen := map[string]int{}
 	var s send.Summary
 	for i := range r.Rows {
-		row := &r.Rows[i]
+		row := r.Rows[i]
 		s.Add(row)
 		seen[rowKey(row.File, row.Recipient)]++
 		checkOutcome(t, row, r.odd)
@@ -132,7 +132,7 @@ func (r *run) checkSecrecy(t *testing.T) {
 	forced := map[string]bool{} // files with forced recipients only
 	all := true
 	for i := range r.Rows {
-		row := &r.Rows[i]
+		row := r.Rows[i]
 		if _, met := forced[row.File]; !met {
 			forced[row.File] = true
 		}
@@ -181,7 +181,7 @@ func (r *run) checkCopies(t *testing.T) {
 	}
 	want, doubted := map[string]int{}, map[string]bool{}
 	for i := range r.Rows {
-		row := &r.Rows[i]
+		row := r.Rows[i]
 		addr := row.Recipient.String()
 		want[addr] += 0
 		if row.Outcome.Status == delivery.Delivered {
@@ -224,7 +224,7 @@ func checkCopy(t *testing.T, row *send.Row, copies []sandbox.Delivery) {
 func (r *run) explain(t *testing.T) {
 	t.Helper()
 	for i := range min(len(r.Rows), 10) {
-		row := &r.Rows[i]
+		row := r.Rows[i]
 		o := row.Outcome
 		t.Logf("%s %s: %s %s %d %s, reply %q: %s", row.File, row.Recipient, o.Status, o.Reason, o.Code, o.Enhanced, o.Reply.String(), o.Text)
 		for _, a := range o.Attempts {

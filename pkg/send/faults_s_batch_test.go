@@ -68,7 +68,7 @@ func TestBatchOutOfStep(t *testing.T) {
 			opts := send.Options{Sender: l.sender(w)}
 			r := l.send(t, opts, oddities{violations: true}, letter("first", 0, to("fault.test", 3)...))
 			for i := range r.Rows {
-				deferred(policy.ProtocolError, "451 4.5.0", "out of step").check(t, &r.Rows[i])
+				deferred(policy.ProtocolError, "451 4.5.0", "out of step").check(t, r.Rows[i])
 			}
 			r = l.send(t, opts, oddities{violations: true}, letter("second", 0, "other-"+marker+"@fault.test"))
 			r.counts(t, map[delivery.Status]int{delivery.Delivered: 1})
@@ -90,7 +90,7 @@ func TestBatchOutOfStep(t *testing.T) {
 			sandbox.Nth("RCPT", 1, sandbox.Reply("550 5.1.1 no such user", "550 5.1.1 really not"))))})
 		r := l.send(t, send.Options{Sender: l.sender(w)}, oddities{}, letter("shifted", 0, to("fault.test", 2)...))
 		for i := range r.Rows {
-			deferred(policy.ProtocolError, "451 4.5.0", "out of step").check(t, &r.Rows[i])
+			deferred(policy.ProtocolError, "451 4.5.0", "out of step").check(t, r.Rows[i])
 		}
 	})
 }
@@ -138,11 +138,11 @@ func TestBatchGreylist(t *testing.T) {
 		opts := send.Options{Sender: l.sender(w)}
 		r := l.send(t, opts, oddities{}, letter("grey", 0, to("fault.test", 2)...))
 		for i := range r.Rows {
-			deferred(policy.Greylisted, "451 4.7.1", "greylisted").check(t, &r.Rows[i])
+			deferred(policy.Greylisted, "451 4.7.1", "greylisted").check(t, r.Rows[i])
 		}
 		r = l.retry(t, opts, r)
 		for i := range r.Rows {
-			delivered("mx", "mx greylisted").check(t, &r.Rows[i])
+			delivered("mx", "mx greylisted").check(t, r.Rows[i])
 		}
 	})
 }

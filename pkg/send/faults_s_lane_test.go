@@ -36,7 +36,7 @@ func TestLaneGivesUp(t *testing.T) {
 			l := newLab(t, plan{hosts: hosts(host(sandbox.On(c.at, c.do))), lanes: 1})
 			r := l.send(t, send.Options{Sender: l.sender(w)}, oddities{}, letters(n, "fault.test")...)
 			for i := range r.Rows {
-				c.want.check(t, &r.Rows[i])
+				c.want.check(t, r.Rows[i])
 			}
 			if got := l.Servers()[0].Connected(); got > c.most {
 				t.Errorf("%d connections, at most %d make sense", got, c.most)
@@ -51,7 +51,7 @@ func TestLaneGivesUp(t *testing.T) {
 		l := newLab(t, plan{hosts: hosts(host(sandbox.On("MAIL", sandbox.Hang(sandbox.Close))), host()), lanes: 1})
 		r := l.send(t, send.Options{Sender: l.sender(w)}, oddities{}, letters(n, "fault.test")...)
 		for i := range r.Rows {
-			delivered("mx2", "mx1 connection-lost").check(t, &r.Rows[i])
+			delivered("mx2", "mx1 connection-lost").check(t, r.Rows[i])
 		}
 	})
 }

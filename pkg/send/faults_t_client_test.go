@@ -72,7 +72,7 @@ func TestClientCertificates(t *testing.T) {
 				if w == newsletter && c.forced.status != "" {
 					expected = inClear("mx")
 				}
-				expected.check(t, &r.Rows[0])
+				expected.check(t, r.Rows[0])
 				if expected.status == "" && !expected.clear {
 					if d := l.Received()[0]; (d.TLS.ClientCertificate != nil) != c.sees {
 						t.Errorf("the host saw the certificate %v", d.TLS.ClientCertificate)
@@ -116,7 +116,7 @@ func TestClientCertificateUnreadable(t *testing.T) {
 		sender := l.sender(w)
 		sender.Profile.Client = &policy.ClientCertificate{ID: "bad", Cert: []byte("x"), Key: []byte("y")}
 		r := l.send(t, send.Options{Sender: sender}, oddities{}, letter("a", 0, to("fault.test", 1)...))
-		deferred(policy.TLSHandshakeFailed, "454 4.7.5", "reading the client certificate").check(t, &r.Rows[0])
+		deferred(policy.TLSHandshakeFailed, "454 4.7.5", "reading the client certificate").check(t, r.Rows[0])
 		if l.dialled.Load() != 0 {
 			t.Error("a connection was made")
 		}
@@ -132,7 +132,7 @@ func TestNoResumption(t *testing.T) {
 		for range 2 {
 			name := string(w) + string(rune('a'+len(l.Received())))
 			r := l.send(t, send.Options{Sender: l.sender(w)}, oddities{}, letter(name, 0, name+"-"+marker+"@fault.test"))
-			delivered("mx").check(t, &r.Rows[0])
+			delivered("mx").check(t, r.Rows[0])
 			if r.Rows[0].Outcome.Session.Protection.Resumed {
 				t.Errorf("%s: resumed", w)
 			}

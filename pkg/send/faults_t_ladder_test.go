@@ -85,7 +85,7 @@ func checkDuties(t *testing.T, r *run, host string, w way) {
 		"no TLS": bounced(policy.StartTLSNotSupported, "550 5.7.10", ""), "broken TLS": deferred(policy.TLSHandshakeFailed, "454 4.7.5", ""),
 	}
 	for i := range r.Rows {
-		row := &r.Rows[i]
+		row := r.Rows[i]
 		verify := row.Decision.Requirement.PublicRoots
 		expected, fails := no[host]
 		switch {
@@ -103,7 +103,7 @@ func checkSessions(t *testing.T, r *run) {
 	t.Helper()
 	key := map[string]string{} // of file and recipient
 	for i := range r.Rows {
-		row := &r.Rows[i]
+		row := r.Rows[i]
 		key[row.Sender.String()+" "+row.Recipient.String()] = row.Decision.Requirement.Key() + row.Decision.Offer.Key()
 	}
 	served := map[int]string{}
@@ -139,10 +139,10 @@ func TestBrokenTLSIsNotRemembered(t *testing.T) {
 		t.Parallel()
 		l := newLab(t, plan{hosts: hosts(host(sandbox.UpTo("STARTTLS", 1, sandbox.Reply("454 4.7.0 no"))))})
 		r := l.send(t, send.Options{Sender: l.sender(newsletter)}, oddities{}, letter("a", 0, "a-"+marker+"@fault.test"))
-		inClear("mx").check(t, &r.Rows[0])
+		inClear("mx").check(t, r.Rows[0])
 		for _, w := range []way{hipaa, newsletter} {
 			r = l.send(t, send.Options{Sender: l.sender(w)}, oddities{}, letter(string(w), 0, string(w)+"-"+marker+"@fault.test"))
-			want{version: tlsnames.TLS13}.check(t, &r.Rows[0])
+			want{version: tlsnames.TLS13}.check(t, r.Rows[0])
 		}
 	})
 }
@@ -153,7 +153,7 @@ func TestNullProfile(t *testing.T) {
 	l := newLab(t, plan{hosts: hosts(host())})
 	r := l.send(t, send.Options{Sender: l.sender(null)}, oddities{}, letter("a", 0, to("fault.test", 2)...))
 	for i := range r.Rows {
-		inClear("mx").check(t, &r.Rows[i])
+		inClear("mx").check(t, r.Rows[i])
 	}
 	for _, c := range l.Connections() {
 		for _, said := range c.Commands {

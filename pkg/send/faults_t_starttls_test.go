@@ -139,15 +139,15 @@ func TestStrippedLater(t *testing.T) {
 			sandbox.When(func(e sandbox.Event) bool { return e.Verb == "EHLO" && e.Connection > 1 }, sandbox.Reply("250 mx.fault.test"))))})
 		opts := send.Options{Sender: l.sender(w)}
 		r := l.send(t, opts, oddities{}, letter("first", 0, "first-"+marker+"@fault.test"))
-		delivered("mx").check(t, &r.Rows[0])
+		delivered("mx").check(t, r.Rows[0])
 		r = l.send(t, opts, oddities{}, letter("second", 0, "second-"+marker+"@fault.test"))
 		if w == newsletter {
-			inClear("mx").check(t, &r.Rows[0])
+			inClear("mx").check(t, r.Rows[0])
 			if r.Summary.Cleartext != 1 {
 				t.Errorf("not counted as clear: %+v", r.Summary)
 			}
 			return
 		}
-		bounced(policy.StartTLSNotSupported, "550 5.7.10", "no TLS").check(t, &r.Rows[0])
+		bounced(policy.StartTLSNotSupported, "550 5.7.10", "no TLS").check(t, r.Rows[0])
 	})
 }

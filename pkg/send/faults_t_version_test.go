@@ -37,7 +37,7 @@ func TestVersions(t *testing.T) {
 				}
 				r := l.send(t, send.Options{Sender: sender}, oddities{}, in...)
 				for i := range r.Rows {
-					wantOfVersions(r.Rows[i].Recipient.Domain, set, mode).check(t, &r.Rows[i])
+					wantOfVersions(r.Rows[i].Recipient.Domain, set, mode).check(t, r.Rows[i])
 				}
 				if t.Failed() {
 					r.explain(t)
@@ -152,7 +152,7 @@ func TestSuitesOfTLS13(t *testing.T) {
 			p := &policy.Profile{Name: "p", Mode: c.mode, Versions: c.versions, Ciphers: aes256, Certificate: policy.CertificateNone}
 			r := l.send(t, send.Options{Sender: policy.Sender{Name: "p", Profile: p}}, oddities{}, letter("a", 0, to("fault.test", 2)...))
 			for i := range r.Rows {
-				c.want.check(t, &r.Rows[i])
+				c.want.check(t, r.Rows[i])
 			}
 			if n := l.dialled.Load(); n != c.dialled {
 				t.Errorf("%d connections, want %d", n, c.dialled)
@@ -176,7 +176,7 @@ func TestHelloMemory(t *testing.T) {
 		opts := send.Options{Sender: l.sender(hipaa)}
 		for i, dialled := range []int64{3, 4, 5} {
 			r := l.send(t, opts, oddities{}, letter(fmt.Sprint("a", i), 0, fmt.Sprintf("r%d-%s@fault.test", i, marker)))
-			want{version: tlsnames.TLS12}.check(t, &r.Rows[0])
+			want{version: tlsnames.TLS12}.check(t, r.Rows[0])
 			if n := l.dialled.Load(); n != dialled {
 				t.Errorf("message %d: %d connections, want %d", i+1, n, dialled)
 			}
@@ -188,10 +188,10 @@ func TestHelloMemory(t *testing.T) {
 		aes256 := &policy.Profile{Name: "p", Mode: policy.ModeForced, Versions: v(tlsnames.TLS12, tlsnames.TLS13), Certificate: policy.CertificateNone,
 			Ciphers: []tlsnames.Suite{suite("TLS_AES_256_GCM_SHA384"), suite("ECDHE-ECDSA-AES256-GCM-SHA384")}}
 		r := l.send(t, send.Options{Sender: policy.Sender{Name: "p", Profile: aes256}}, oddities{}, letter("a", 0, "a-"+marker+"@fault.test"))
-		want{version: tlsnames.TLS12}.check(t, &r.Rows[0])
+		want{version: tlsnames.TLS12}.check(t, r.Rows[0])
 		for _, w := range []way{hipaa, newsletter} {
 			r = l.send(t, send.Options{Sender: l.sender(w)}, oddities{}, letter(string(w), 0, string(w)+"-"+marker+"@fault.test"))
-			want{version: tlsnames.TLS13}.check(t, &r.Rows[0])
+			want{version: tlsnames.TLS13}.check(t, r.Rows[0])
 		}
 	})
 }
@@ -205,8 +205,8 @@ func TestConflict(t *testing.T) {
 	rule := policy.Rule{Name: "old", Enabled: true, To: []policy.Pattern{pattern(t, "fault.test")}, Profile: p12}
 	r := l.send(t, send.Options{Sender: policy.Sender{Name: "modern", Profile: p13}, Rules: []policy.Rule{rule}}, oddities{}, letter("a", 0, to("fault.test", 1)...))
 	r.counts(t, map[delivery.Status]int{delivery.Bounced: 1})
-	bounced(policy.TLSVersionMismatch, "550 5.7.5", "profile modern").check(t, &r.Rows[0])
-	bounced(policy.TLSVersionMismatch, "550 5.7.5", "rule old").check(t, &r.Rows[0])
+	bounced(policy.TLSVersionMismatch, "550 5.7.5", "profile modern").check(t, r.Rows[0])
+	bounced(policy.TLSVersionMismatch, "550 5.7.5", "rule old").check(t, r.Rows[0])
 	if n := l.dialled.Load(); n != 0 {
 		t.Errorf("%d connections", n)
 	}

@@ -101,7 +101,7 @@ type Report struct {
 	Profile           string // as chosen; policy.NullProfile for the null profile
 	Started, Finished time.Time
 	Summary           Summary
-	Rows              []Row
+	Rows              []*Row
 	Refused           []Refusal
 	Notices           []Notice // bounce messages
 	Err               error    // of the store: the run ended early

@@ -122,10 +122,10 @@ func metAgain(rcpt *spool.Recipient) courier.Again {
 }
 
 // RowOf makes a row of what the spool lists, queued or settled.
-func RowOf(r *spool.Row) Row {
+func RowOf(r *spool.Row) *Row {
 	row := rowOf(&r.Message, &r.Recipient)
 	row.Settled = r.Settled
-	return *row
+	return row
 }
 
 // strengthened joins what a recipient was accepted with and what applies now. Offer, client

@@ -2,7 +2,6 @@ package send
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/sendctl/sendctl/pkg/spool"
@@ -32,7 +31,7 @@ const (
 // Run sends what is due and goes on claiming what becomes due while it works. It ends when
 // nothing is due and nothing under way. When ctx ends, what has begun is finished.
 func Run(ctx context.Context, cfg Config, current Current, opts RunOptions) *Report {
-	report := &Report{Batch: newID(), Started: cfg.Clock(), Rows: []Row{}, Refused: []Refusal{}}
+	report := &Report{Batch: newID(), Started: cfg.Clock(), Rows: []*Row{}, Refused: []Refusal{}}
 	e := newEngine(ctx, cfg)
 	r := &round{engine: e, cfg: cfg, current: current, report: report, rows: map[int64]*Row{}}
 	if err := r.work(opts); err != nil {
@@ -46,21 +45,16 @@ func Run(ctx context.Context, cfg Config, current Current, opts RunOptions) *Rep
 	return report
 }
 
-// list puts the rows into the report, in the order in which they were claimed, and lets go of
-// them one by one: there may be very many.
+// list puts the rows into the report, in the order in which they were claimed.
 func (r *round) list() {
-	order := r.order
-	r.order, r.rows = nil, nil
-	r.report.Rows = slices.Grow(r.report.Rows, len(order))
 	seen := map[string]bool{}
-	for i, row := range order {
-		order[i] = nil
+	for _, row := range r.order {
 		if row.internal {
 			continue
 		}
 		seen[row.QueueID] = true
 		r.report.Summary.Add(row)
-		r.report.Rows = append(r.report.Rows, *row)
+		r.report.Rows = append(r.report.Rows, row)
 	}
 	r.report.Summary.Messages = len(seen)
 }

@@ -48,8 +48,8 @@ func session(mx string, version tlsnames.Version, cipher string) *delivery.Sessi
 }
 
 // delivered is a recipient that got its copy in a session.
-func delivered(to mail.Address, s *delivery.Session) send.Row {
-	return send.Row{
+func delivered(to mail.Address, s *delivery.Session) *send.Row {
+	return &send.Row{
 		File: "batch/01-lab.eml", QueueID: "7K2M9QX4", MessageID: "<20261122.083000@clinic.example>",
 		Sender: address("results", "clinic.example"), Recipient: to, Decision: decided(),
 		Outcome: delivery.Outcome{
@@ -61,7 +61,7 @@ func delivered(to mail.Address, s *delivery.Session) send.Row {
 }
 
 // failure is a recipient that did not get its copy.
-func failure(to mail.Address, o delivery.Outcome) send.Row {
+func failure(to mail.Address, o delivery.Outcome) *send.Row {
 	r := delivered(to, nil)
 	r.Outcome = o
 	if !o.Status.Settled() {
@@ -76,10 +76,10 @@ func attempt(mx, ip string, stage delivery.Stage, reason policy.Reason, reply ma
 
 // bounces are three kinds of failure: no STARTTLS, a version that does not match on either
 // host, and the server's own no.
-func bounces() []send.Row {
+func bounces() []*send.Row {
 	noTLS := mail.Reply{Code: 502, Status: mail.Status{Class: 5, Subject: 5, Detail: 1}, Lines: []string{"Error: command not implemented"}}
 	unknown := mail.Reply{Code: 550, Status: mail.Status{Class: 5, Subject: 1, Detail: 1}, Lines: []string{"<erika@unknown.test>: Recipient address rejected: User unknown in virtual mailbox table"}}
-	return []send.Row{
+	return []*send.Row{
 		failure(address("clara.neumann", "plain.test"), delivery.Outcome{
 			Status: delivery.Bounced, Reason: policy.StartTLSNotSupported, Code: 550, Enhanced: mail.Status{Class: 5, Subject: 7, Detail: 10}, Reply: noTLS,
 			Text:     "mail host mx.plain.test does not offer STARTTLS, and profile hipaa demands encryption with TLSv1.2-1.3; nothing was sent",
@@ -102,13 +102,13 @@ func bounces() []send.Row {
 }
 
 // deferrals are one that the server asked for and one for want of an answer.
-func deferrals() []send.Row {
+func deferrals() []*send.Row {
 	grey := mail.Reply{Code: 451, Status: mail.Status{Class: 4, Subject: 7, Detail: 1}, Lines: []string{"Greylisted, please try again in 300 seconds"}}
 	doubt := failure(address("hanna", "hangup.test"), delivery.Outcome{
 		Status: delivery.InDoubt, Reason: policy.ConnectionLost, Code: 451, Enhanced: mail.Status{Class: 4, Subject: 4, Detail: 2},
 		Text: "the connection was lost before the final reply; the next attempt may bring a second copy",
 	})
-	return []send.Row{
+	return []*send.Row{
 		failure(address("frieda", "greylist.test"), delivery.Outcome{
 			Status: delivery.Deferred, Reason: policy.Greylisted, Code: 451, Enhanced: grey.Status, Reply: grey,
 			Text:     "mail host mx.greylist.test asks to come again later",
@@ -153,7 +153,7 @@ func report() *send.Report {
 func sum(r *send.Report) {
 	files := make(map[string]bool)
 	for i := range r.Rows {
-		r.Summary.Add(&r.Rows[i])
+		r.Summary.Add(r.Rows[i])
 		files[r.Rows[i].File] = true
 	}
 	r.Summary.Messages, r.Summary.Refused = len(files), len(r.Refused)

@@ -67,7 +67,7 @@ func TestJSONAsSpecified(t *testing.T) {
 	t.Parallel()
 	row := delivered(address("a", "example.com"), session("mx1.example.com", 0x0304, "TLS_AES_256_GCM_SHA384"))
 	row.Outcome.Attempts = bounces()[0].Outcome.Attempts
-	r := &send.Report{Rows: []send.Row{row}, Refused: []send.Refusal{{File: "bad.eml", Line: 3, Error: "…"}}}
+	r := &send.Report{Rows: []*send.Row{row}, Refused: []send.Refusal{{File: "bad.eml", Line: 3, Error: "…"}}}
 	for _, s := range []screenful{piped(Options{Format: FormatJSON}), onTerminal(80, Options{Format: FormatJSON})} {
 		if err := s.Report(r, false); err != nil {
 			t.Fatal(err)
@@ -82,7 +82,7 @@ func TestJSONAsSpecified(t *testing.T) {
 func TestJSONOfNothing(t *testing.T) {
 	t.Parallel()
 	s := piped(Options{Format: FormatJSON})
-	if err := s.Report(&send.Report{Rows: make([]send.Row, 1)}, false); err != nil {
+	if err := s.Report(&send.Report{Rows: []*send.Row{{}}}, false); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
@@ -110,7 +110,7 @@ func TestRecipientConcurrently(t *testing.T) {
 	var lanes sync.WaitGroup
 	for i := range rows {
 		lanes.Go(func() {
-			if err := s.Recipient(&rows[i]); err != nil {
+			if err := s.Recipient(rows[i]); err != nil {
 				t.Error(err)
 			}
 		})
@@ -134,7 +134,7 @@ func hostile() *send.Report {
 	const evil = "=cmd|'/c calc'!A1\x1b[2J\x1b]0;owned\x07\r\n\x00\u202eevil\u2066\u200b\x9b31m\u009b31m\x7f\xff\U000e0041"
 	r := report()
 	for i := range r.Rows {
-		row := &r.Rows[i]
+		row := r.Rows[i]
 		row.File, row.MessageID = evil, "<"+evil+">"
 		row.Recipient = mail.Address{Local: evil, Domain: evil}
 		row.Outcome.Reply = mail.Reply{Code: 550, Lines: []string{evil, strings.Repeat(evil, 100)}}
@@ -164,7 +164,7 @@ func TestHostileText(t *testing.T) {
 		} {
 			r := hostile()
 			for i := range r.Rows {
-				if err := s.Recipient(&r.Rows[i]); err != nil {
+				if err := s.Recipient(r.Rows[i]); err != nil {
 					t.Fatal(err)
 				}
 			}

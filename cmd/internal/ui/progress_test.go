@@ -54,7 +54,7 @@ func TestProgress(t *testing.T) {
 		p := s.Progress(len(rows))
 		for i := range rows {
 			time.Sleep(20 * time.Millisecond)
-			p.Add(&rows[i])
+			p.Add(rows[i])
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
@@ -84,7 +84,7 @@ func TestProgress(t *testing.T) {
 			t.Errorf("after the report the line is %q", line)
 		}
 		time.Sleep(time.Second)
-		p.Add(&rows[0])
+		p.Add(rows[0])
 		p.Total(1)
 		p.Done()
 		p.Done()
@@ -99,17 +99,17 @@ func TestProgressCountsOnce(t *testing.T) {
 	t.Parallel()
 	p := piped(Options{}).Progress(3)
 	row := deferrals()[0]
-	p.Add(&row)
-	p.Add(&row)
+	p.Add(row)
+	p.Add(row)
 	if p.counts != (counts{deferred: 1}) {
 		t.Errorf("twice deferred: %+v", p.counts)
 	}
 	row.Outcome.Status = delivery.Delivered
-	p.Add(&row)
+	p.Add(row)
 	if p.counts != (counts{delivered: 1, cleartext: 1}) {
 		t.Errorf("then delivered: %+v", p.counts)
 	}
-	skipped := row
+	skipped := *row
 	skipped.Skipped = true
 	p.Add(&skipped)
 	if p.counts != (counts{delivered: 1, cleartext: 1, other: 1}) {
@@ -130,7 +130,7 @@ func TestProgressSilent(t *testing.T) {
 	} {
 		p := New(o).Progress(2)
 		rows := bounces()
-		p.Add(&rows[0])
+		p.Add(rows[0])
 		p.Total(5)
 		p.Done()
 		if b := o.Stderr.W.(*bytes.Buffer); b.Len() > 0 {
@@ -179,8 +179,8 @@ func TestProgressConcurrently(t *testing.T) {
 	var lanes sync.WaitGroup
 	for i := range rows {
 		lanes.Go(func() {
-			p.Add(&rows[i])
-			if err := s.Recipient(&rows[i]); err != nil {
+			p.Add(rows[i])
+			if err := s.Recipient(rows[i]); err != nil {
 				t.Error(err)
 			}
 			s.Warn("slow", "")

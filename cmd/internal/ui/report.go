@@ -66,7 +66,7 @@ func (o *Output) Report(r *send.Report, all bool) error {
 func exposed(r *send.Report) int {
 	n := 0
 	for i := range r.Rows {
-		row := &r.Rows[i]
+		row := r.Rows[i]
 		if !row.Skipped && row.Encrypted() && row.Decision.Mode == policy.ModeForced && verifiedOf(row.Outcome.Session) == string(policy.VerifiedNone) {
 			n++
 		}
@@ -95,23 +95,23 @@ func place(f *send.Refusal) string {
 
 // Queue writes the recipients in the spool (queue list): {"entries":[…]} in JSON, a recipient
 // object a line in jsonl, the columns of send's CSV, else a table.
-func (o *Output) Queue(rows []send.Row) error {
+func (o *Output) Queue(rows []*send.Row) error {
 	return o.entries(rows, func() Table { return queueTable(rows, o.now()) })
 }
 
 // History writes settled recipients, in the formats of Queue.
-func (o *Output) History(rows []send.Row) error {
+func (o *Output) History(rows []*send.Row) error {
 	return o.entries(rows, func() Table { return historyTable(rows) })
 }
 
-func (o *Output) entries(rows []send.Row, table func() Table) error {
+func (o *Output) entries(rows []*send.Row, table func() Table) error {
 	return o.write(func(w page) error {
 		switch o.format {
 		case FormatJSON:
 			return o.entriesJSON(w, rows)
 		case FormatJSONL:
 			for i := range rows {
-				if err := jsonLine(w, recipientOf(&rows[i])); err != nil {
+				if err := jsonLine(w, recipientOf(rows[i])); err != nil {
 					return err
 				}
 			}
@@ -123,7 +123,7 @@ func (o *Output) entries(rows []send.Row, table func() Table) error {
 	})
 }
 
-func historyTable(rows []send.Row) Table {
+func historyTable(rows []*send.Row) Table {
 	t := Table{Columns: []Column{
 		{Title: "Settled", Fold: 2},
 		{Title: "Recipient"},
@@ -137,7 +137,7 @@ func historyTable(rows []send.Row) Table {
 		{Title: "Reply", Wrap: true, Fold: 7},
 	}}
 	for i := range rows {
-		r := &rows[i]
+		r := rows[i]
 		version := ""
 		if r.Outcome.Status == delivery.Delivered {
 			version = cleartext
@@ -151,7 +151,7 @@ func historyTable(rows []send.Row) Table {
 	return t
 }
 
-func queueTable(rows []send.Row, now time.Time) Table {
+func queueTable(rows []*send.Row, now time.Time) Table {
 	t := Table{Columns: []Column{
 		{Title: "Queue ID", Fold: 3},
 		{Title: "Recipient"},
@@ -164,7 +164,7 @@ func queueTable(rows []send.Row, now time.Time) Table {
 		{Title: "Reply", Wrap: true, Fold: 7},
 	}}
 	for i := range rows {
-		r := &rows[i]
+		r := rows[i]
 		t.Add(r.QueueID, r.Recipient.String(), string(r.Outcome.Status), profileOf(&r.Decision), modeOf(&r.Decision),
 			string(r.Outcome.Reason), strconv.Itoa(len(r.Outcome.Attempts)), due(r, now), r.Outcome.Reply.String())
 	}
@@ -195,18 +195,18 @@ func at(mx, ip string) string {
 
 // Entry writes recipients of queued messages with everything that is known of each: blocks in
 // the table format, else as Queue does.
-func (o *Output) Entry(rows []send.Row) error {
+func (o *Output) Entry(rows []*send.Row) error {
 	return o.entries(rows, func() Table { return o.entryTable(rows) })
 }
 
-func (o *Output) entryTable(rows []send.Row) Table {
+func (o *Output) entryTable(rows []*send.Row) Table {
 	t := Table{Shape: Record, Columns: []Column{
 		{Title: "Recipient"}, {Title: "Status", Tone: statusTone}, {Title: "Queue ID"}, {Title: "File"}, {Title: "Sender"},
 		{Title: "Message-ID"}, {Title: "Profile"}, {Title: "TLS mode"}, {Title: "Queued"}, {Title: "Next attempt"},
 		{Title: "What happened", Wrap: true}, {Title: "Server said", Wrap: true},
 	}}
 	for i := range rows {
-		r := &rows[i]
+		r := rows[i]
 		t.Add(r.Recipient.String(), string(r.Outcome.Status), r.QueueID, r.File, r.Sender.String(), r.MessageID,
 			profileOf(&r.Decision), modeOf(&r.Decision), moment(r.Queued), due(r, o.now()), r.Outcome.Text, r.Outcome.Reply.String())
 		for _, c := range r.Decision.Requirement.Because {

@@ -89,7 +89,7 @@ func writeReport(w page, r *send.Report) error {
 	w.text(",\n \"summary\":")
 	w.raw(summary)
 	w.text(",\n ")
-	if err := jsonArray(w, "recipients", len(r.Rows), func(i int) any { return recipientOf(&r.Rows[i]) }); err != nil {
+	if err := jsonArray(w, "recipients", len(r.Rows), func(i int) any { return recipientOf(r.Rows[i]) }); err != nil {
 		return err
 	}
 	w.text(",\n ")
@@ -119,10 +119,10 @@ func jsonArray(w page, key string, n int, item func(int) any) error {
 	return nil
 }
 
-func (o *Output) entriesJSON(w page, rows []send.Row) error {
+func (o *Output) entriesJSON(w page, rows []*send.Row) error {
 	entries := func(b page) error {
 		b.text("{")
-		if err := jsonArray(b, "entries", len(rows), func(i int) any { return recipientOf(&rows[i]) }); err != nil {
+		if err := jsonArray(b, "entries", len(rows), func(i int) any { return recipientOf(rows[i]) }); err != nil {
 			return err
 		}
 		b.line("}")
@@ -147,19 +147,19 @@ func (o *Output) reportJSONL(w page, r *send.Report) error {
 func reportCSV(w page, r *send.Report) error { return recipientsCSV(w, r.Rows) }
 
 // recipientsCSV writes the columns of SPEC §3.
-func recipientsCSV(w page, rows []send.Row) error {
+func recipientsCSV(w page, rows []*send.Row) error {
 	c := newCSV(w)
 	if err := c.write("file", "recipient", "status", "profile", "tls_mode", "mx", "ip", "tls_version", "tls_cipher", "verified",
 		"code", "enhanced_code", "category", "reason", "reply", "next_attempt"); err != nil {
 		return err
 	}
 	for i := range rows {
-		r := recipientOf(&rows[i])
+		r := recipientOf(rows[i])
 		version, cipher := "", ""
 		if r.TLS != nil {
 			version, cipher = r.TLS.Version, r.TLS.Cipher
 		}
-		if err := c.write(r.File, r.Recipient, r.Status, r.Profile, r.TLSMode, r.MX, r.IP, version, cipher, csvVerified(&rows[i]),
+		if err := c.write(r.File, r.Recipient, r.Status, r.Profile, r.TLSMode, r.MX, r.IP, version, cipher, csvVerified(rows[i]),
 			csvCode(r.Code), r.EnhancedCode, r.Category, r.Reason, r.Reply, orBlank(r.NextAttempt)); err != nil {
 			return err
 		}

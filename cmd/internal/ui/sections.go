@@ -77,7 +77,7 @@ func kindOf(r *send.Row) kind {
 func rowsOf(r *send.Report, k kind) []*send.Row {
 	var rows []*send.Row
 	for i := range r.Rows {
-		if row := &r.Rows[i]; kindOf(row) == k {
+		if row := r.Rows[i]; kindOf(row) == k {
 			rows = append(rows, row)
 		}
 	}
