@@ -140,7 +140,7 @@ func (s *Spool) newAcceptance(in *Incoming) (*acceptance, error) {
 		in.Message.Queued = s.now()
 	}
 	a := &acceptance{s: s, in: in, wanted: make([]wanted, len(in.Recipients))}
-	first := map[[16]byte]int{}
+	first := make(map[[16]byte]int, len(in.Recipients))
 	for i := range in.Recipients {
 		r := &in.Recipients[i]
 		w := wanted{key: identity(&in.Message, r.Address), sameAs: i}

@@ -3,13 +3,17 @@
 package spool
 
 import (
+	"encoding/binary"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sendctl/sendctl/pkg/mail"
 )
 
 // callers runs do so many times, by so many goroutines.
@@ -44,19 +48,29 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// bulk is a message of 2 KB.
-func bulk(i int) Incoming {
-	in := incoming(i, fmt.Sprintf("r%d@d%d.test", i, i%500))
-	in.Body = text(strings.Repeat("x", 1998) + "\r\n")
-	return in
+// bulk makes messages of 2 KB.
+func bulk() func(i int) Incoming {
+	like, body := incoming(0, "r@b.test"), text(strings.Repeat("x", 1998)+"\r\n")
+	domains := make([]string, 500)
+	for i := range domains {
+		domains[i] = fmt.Sprintf("d%d.test", i)
+	}
+	return func(i int) Incoming {
+		in := like
+		in.Body = body
+		binary.BigEndian.PutUint64(in.Message.Source[:], uint64(i)*0x9e3779b97f4a7c15)
+		in.Message.QueueID = strconv.FormatUint(uint64(i)*0x9e3779b97f4a7c15, 16)
+		in.Recipients = []Addressee{{mail.Address{Local: "r", Domain: domains[i%len(domains)]}, like.Recipients[0].Decision}}
+		return in
+	}
 }
 
 func BenchmarkAdd(b *testing.B) {
 	for _, n := range []int{1, 8, 64} {
 		b.Run(fmt.Sprintf("callers=%d", n), func(b *testing.B) {
-			s := openTest(b, stateDir(b), Options{})
+			s, message := openTest(b, stateDir(b), Options{}), bulk()
 			callers(b, n, func(i int) error {
-				_, err := s.Add(b.Context(), bulk(i))
+				_, err := s.Add(b.Context(), message(i))
 				return err
 			})
 		})
@@ -65,9 +79,9 @@ func BenchmarkAdd(b *testing.B) {
 
 // One transaction, and so an fsync of body and log each, for every message: what group commit saves.
 func BenchmarkAddAlone(b *testing.B) {
-	s := openTest(b, stateDir(b), Options{MaxGroup: 1})
+	s, message := openTest(b, stateDir(b), Options{MaxGroup: 1}), bulk()
 	callers(b, 64, func(i int) error {
-		_, err := s.Add(b.Context(), bulk(i))
+		_, err := s.Add(b.Context(), message(i))
 		return err
 	})
 }
@@ -107,14 +121,14 @@ func BenchmarkSettle(b *testing.B) {
 
 // claimedBulk is a spool of n messages, and their recipients' numbers.
 func claimedBulk(b *testing.B, n int) (*Spool, []int64) {
-	s := openTest(b, stateDir(b), Options{})
+	s, message := openTest(b, stateDir(b), Options{}), bulk()
 	all := make([]int64, n)
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range 64 {
 		wg.Go(func() {
 			for i := int(next.Add(1)); i <= n; i = int(next.Add(1)) {
-				in := bulk(i)
+				in := message(i)
 				in.Claim = true
 				a, err := s.Add(b.Context(), in)
 				if err != nil {

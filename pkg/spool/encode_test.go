@@ -166,13 +166,13 @@ func TestOutcomesSurvive(t *testing.T) {
 	unverified.Session.Protection.Certificate.Public = policy.Finding{Reason: policy.CertificateExpired, Passing: true, Text: "it expired"}
 	unverified.Session.Protection.Certificate.Custom = map[string]policy.Finding{"ab": {OK: true}, "cd": {Reason: policy.CertificateHost}}
 	unverified.Session.Protection.Suite, unverified.Session.Protection.Version = 0x9999, 0x0300
-	clear := delivered()
-	clear.Session.Protection = policy.Protection{}
+	inClear := delivered()
+	inClear.Session.Protection = policy.Protection{}
 	hostile := failed(delivery.Bounced, policy.RecipientRejected)
 	hostile.Reply.Lines = []string{"\x1b[2J\u202e550", "\x00\r\n"}
 	hostile.Attempts = append(hostile.Attempts, delivery.Attempt{Time: time.Unix(1, 2).UTC(), Definitive: true})
 	for name, o := range map[string]delivery.Outcome{
-		"delivered": delivered(), "unverified": unverified, "in clear": clear, "hostile": hostile, "deferred": failed(delivery.Deferred, policy.Greylisted),
+		"delivered": delivered(), "unverified": unverified, "in inClear": inClear, "hostile": hostile, "deferred": failed(delivery.Deferred, policy.Greylisted),
 		"zero": {}, "held": {Status: delivery.Held, Text: "held by hand"},
 	} {
 		got, err := roundTrip(o)

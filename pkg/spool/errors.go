@@ -113,6 +113,9 @@ func sqliteHint(code int, path string) string {
 // storeFault reports an error of the store as a whole, which would meet every other
 // transaction too.
 func storeFault(err error) bool {
+	if err == nil {
+		return false
+	}
 	var se *sqlite.Error
 	if !errors.As(err, &se) {
 		return false

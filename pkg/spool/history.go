@@ -30,7 +30,7 @@ func (s *Spool) History(ctx context.Context, f HistoryFilter) iter.Seq2[Row, err
 			return
 		}
 		n := 0
-		rows := s.pages(ctx, func(after int64) where { return f.page(after) },
+		rows := s.pages(ctx, f.page,
 			func(r *scan, raw *rawRow) int64 { scanRecord(r, raw); return raw.Record })
 		for row, err := range rows {
 			if n++; !yield(row, err) || n == f.Limit {

@@ -224,23 +224,9 @@ func (s *Spool) forget(messages, segments []int64) error {
 		return nil
 	}
 	var empty []int64
-	err := s.writer.do(nil, func(t *tx) error {
-		for _, id := range messages {
-			n, err := t.exec(sqlForgetMessage, id)
-			if err == nil && n == 0 {
-				_, err = t.exec(sqlForgetBody, id)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		empty = empty[:0]
-		for _, id := range segments {
-			if err := t.query(sqlEmptySegment, []any{id}, func(r *scan) error { empty = append(empty, r.int()); return nil }); err != nil {
-				return err
-			}
-		}
-		return nil
+	err := s.writer.do(nil, func(t *tx) (err error) {
+		empty, err = forgotten(t, messages, segments)
+		return err
 	})
 	if err != nil || len(empty) == 0 {
 		return err
@@ -258,4 +244,25 @@ func (s *Spool) forget(messages, segments []int64) error {
 		}
 		return nil
 	})
+}
+
+// forgotten drops messages whose bodies are overwritten, and gives the segments that are
+// empty now.
+func forgotten(t *tx, messages, segments []int64) ([]int64, error) {
+	for _, id := range messages {
+		n, err := t.exec(sqlForgetMessage, id)
+		if err == nil && n == 0 {
+			_, err = t.exec(sqlForgetBody, id)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	var empty []int64
+	for _, id := range segments {
+		if err := t.query(sqlEmptySegment, []any{id}, func(r *scan) error { empty = append(empty, r.int()); return nil }); err != nil {
+			return nil, err
+		}
+	}
+	return empty, nil
 }

@@ -180,9 +180,9 @@ func TestHistoryFilters(t *testing.T) {
 	c := newClock()
 	s := openTest(t, stateDir(t), Options{Clock: c.Now})
 	start := c.Now()
-	clear := delivered()
-	clear.Session = nil
-	for i, o := range []delivery.Outcome{delivered(), clear, failed(delivery.Bounced, policy.CertificateExpired), delivered()} {
+	inClear := delivered()
+	inClear.Session = nil
+	for i, o := range []delivery.Outcome{delivered(), inClear, failed(delivery.Bounced, policy.CertificateExpired), delivered()} {
 		in := incoming(i, fmt.Sprintf("r%d@d%d.test", i, i%2))
 		in.Claim = true
 		e := mustAdd(t, s, in).Entry

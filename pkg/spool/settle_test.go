@@ -38,15 +38,15 @@ func TestSettledIsInTheRecord(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	s := openTest(t, stateDir(t), Options{Clock: c.Now})
-	in := incoming(1, "a@b.test", "clear@b.test", "c@d.test")
+	in := incoming(1, "a@b.test", "inClear@b.test", "c@d.test")
 	in.Claim = true
 	got := mustAdd(t, s, in)
 	mine := ids(got.Entry)
-	clear := delivered()
-	clear.Session = &delivery.Session{MX: "mx.b.test", IP: "192.0.2.9", Verified: policy.VerifiedNone}
+	inClear := delivered()
+	inClear.Session = &delivery.Session{MX: "mx.b.test", IP: "192.0.2.9", Verified: policy.VerifiedNone}
 	bounced := failed(delivery.Bounced, policy.RecipientRejected)
 	c.add(time.Second)
-	if err := s.Settle(t.Context(), Settlement{Recipient: mine[0], Outcome: delivered()}, Settlement{Recipient: mine[1], Outcome: clear}, Settlement{Recipient: mine[2], Outcome: bounced}); err != nil {
+	if err := s.Settle(t.Context(), Settlement{Recipient: mine[0], Outcome: delivered()}, Settlement{Recipient: mine[1], Outcome: inClear}, Settlement{Recipient: mine[2], Outcome: bounced}); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(queued(t, s)); n != 0 {
@@ -56,7 +56,7 @@ func TestSettledIsInTheRecord(t *testing.T) {
 	if len(rows) != 3 {
 		t.Fatalf("%d recorded", len(rows))
 	}
-	for i, want := range []delivery.Outcome{delivered(), clear, bounced} {
+	for i, want := range []delivery.Outcome{delivered(), inClear, bounced} {
 		r := rows[i]
 		if diff := cmp.Diff(want, r.Recipient.Outcome); diff != "" {
 			t.Error(diff)

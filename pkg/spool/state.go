@@ -38,7 +38,7 @@ func prepareState(dir string) error {
 		if !looseButEmpty(dir, info) {
 			return err
 		}
-		if err := os.Chmod(dir, 0o700); err != nil {
+		if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a directory needs its x bit
 			return stateError("closing to others the state directory", dir, err)
 		}
 	}
