@@ -174,7 +174,7 @@ func TestBatchManyRecipients(t *testing.T) {
 		{5000, 100, "452 4.5.3 too many recipients"},
 		{1000, 30, "452 4.5.3 too many recipients"},
 		{1000, 30, "552 too many recipients"},
-		{1000, 1, "452 4.5.3 one at a time"},
+		{40, 1, "452 4.5.3 one at a time"},
 	} {
 		inWays(t, fmt.Sprintf("S29/%d at a time, %.3s", c.limit, c.reply), func(t *testing.T, w way) {
 			full := sandbox.When(func(e sandbox.Event) bool { return e.Verb == "RCPT" && len(e.Recipients) >= c.limit }, sandbox.Reply(c.reply))
@@ -206,8 +206,8 @@ func TestBatchConnectionLimit(t *testing.T) {
 			h := host(count)
 			h.MaxConnections = limit
 			l := newLab(t, plan{hosts: hosts(h), lanes: 6})
-			r := l.send(t, send.Options{Sender: l.sender(w)}, oddities{}, letters(200, "fault.test")...)
-			r.counts(t, map[delivery.Status]int{delivery.Delivered: 200})
+			r := l.send(t, send.Options{Sender: l.sender(w)}, oddities{}, letters(120, "fault.test")...)
+			r.counts(t, map[delivery.Status]int{delivery.Delivered: 120})
 			if n := l.Servers()[0].Connected(); n > 10 {
 				t.Errorf("%d connections were tried at a host that allows %d", n, limit)
 			}
