@@ -17,13 +17,14 @@ type janitor struct {
 	dirty map[int64]bool
 
 	mu      sync.Mutex
-	idle    *sync.Cond // told when nothing waits and nothing is being done
+	round   *sync.Cond // told when chores are finished
 	waiting []chore
-	busy    bool
-	closed  bool
-	err     error // what failed since it was asked last
-	wake    chan struct{}
-	ended   chan struct{}
+	// How many chores ever came, and how many of them, in their order, are finished.
+	came, finished int
+	closed         bool
+	err            error // what failed since it was asked last
+	wake           chan struct{}
+	ended          chan struct{}
 }
 
 // chore is a body to overwrite: that of a settled message, or one that never was accepted
@@ -36,7 +37,7 @@ type chore struct {
 
 func newJanitor(s *Spool) *janitor {
 	j := &janitor{s: s, dirty: map[int64]bool{}, wake: make(chan struct{}, 1), ended: make(chan struct{})}
-	j.idle = sync.NewCond(&j.mu)
+	j.round = sync.NewCond(&j.mu)
 	return j
 }
 
@@ -46,6 +47,7 @@ func (j *janitor) add(chores ...chore) {
 	}
 	j.mu.Lock()
 	j.waiting = append(j.waiting, chores...)
+	j.came += len(chores)
 	j.mu.Unlock()
 	j.nudge()
 }
@@ -57,12 +59,13 @@ func (j *janitor) nudge() {
 	}
 }
 
-// drain waits until nothing is left to do, and gives the first error since the last time.
+// drain waits until all chores that came before are finished, and gives what failed since the
+// last time.
 func (j *janitor) drain() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for j.busy || len(j.waiting) > 0 {
-		j.idle.Wait()
+	for all := j.came; j.finished < all; {
+		j.round.Wait()
 	}
 	err := j.err
 	j.err = nil
@@ -85,15 +88,15 @@ func (j *janitor) run() {
 	for {
 		j.mu.Lock()
 		chores, closed := j.waiting, j.closed
-		j.waiting, j.busy = nil, len(chores) > 0
+		j.waiting = nil
 		j.mu.Unlock()
 		switch {
 		case len(chores) > 0:
 			err := j.clean(chores)
 			j.mu.Lock()
 			j.err = errors.Join(j.err, err)
-			j.busy = false
-			j.idle.Broadcast()
+			j.finished += len(chores)
+			j.round.Broadcast()
 			j.mu.Unlock()
 		case closed:
 			return

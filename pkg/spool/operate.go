@@ -23,9 +23,10 @@ const (
 	sqlReleaseHeld = `UPDATE recipient SET next_at = $2, status = CASE WHEN status <> 'held' THEN status
 	WHEN doubts > 0 THEN 'in-doubt' WHEN tries > 0 THEN 'deferred' ELSE 'queued' END
 	WHERE id = $1 AND owner = 0 AND next_at IS NULL`
-	sqlIsBusy = `SELECT id FROM recipient WHERE id = $1 AND owner <> 0`
-	sqlPick   = `SELECT r.id, r.message FROM recipient r JOIN message m ON m.id = r.message WHERE r.id > `
-	sqlTake   = `UPDATE recipient SET owner = $2 WHERE id = $1 AND owner = 0`
+	sqlMakeDue = `UPDATE recipient SET next_at = $2 WHERE id = $1 AND owner = 0 AND next_at > $2`
+	sqlIsBusy  = `SELECT id FROM recipient WHERE id = $1 AND owner <> 0`
+	sqlPick    = `SELECT r.id, r.message FROM recipient r JOIN message m ON m.id = r.message WHERE r.id > `
+	sqlTake    = `UPDATE recipient SET owner = $2 WHERE id = $1 AND owner = 0`
 )
 
 // Hold keeps recipients from being sent until they are released.
@@ -37,6 +38,12 @@ func (s *Spool) Hold(ctx context.Context, f Filter) (Changed, error) {
 func (s *Spool) ReleaseHeld(ctx context.Context, f Filter) (Changed, error) {
 	now := s.now().UnixMilli()
 	return s.change(ctx, f, func(t *tx, p picked) (int64, error) { return t.exec(sqlReleaseHeld, p.id, now) })
+}
+
+// MakeDue makes recipients that wait for a later time due at once. What is on hold stays so.
+func (s *Spool) MakeDue(ctx context.Context, f Filter) (Changed, error) {
+	now := s.now().UnixMilli()
+	return s.change(ctx, f, func(t *tx, p picked) (int64, error) { return t.exec(sqlMakeDue, p.id, now) })
 }
 
 // Cancel settles recipients as cancelled: they are in the record, nothing is sent, and nobody
