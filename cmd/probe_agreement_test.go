@@ -22,14 +22,15 @@ type sentRow struct {
 
 // foretold is what probe should have said: send's outcome up to where MAIL follows.
 func (r sentRow) foretold() probe.Verdict {
-	beyond := false
+	// A session that the judgement refused is in the row too, as evidence.
+	beyond := r.Status == "delivered"
 	for _, a := range r.Attempts {
 		beyond = beyond || slices.Contains([]string{"mail", "rcpt", "data", "content", "final"}, a.Stage)
 	}
 	switch {
-	case r.TLS != nil:
+	case r.TLS != nil && beyond:
 		return probe.Verdict{Verdict: probe.ByTLS, Version: r.TLS.Version, Cipher: r.TLS.Cipher}
-	case r.Status == "delivered" || beyond:
+	case beyond:
 		return probe.Verdict{Verdict: probe.Cleartext}
 	case r.Status == "bounced":
 		return probe.Verdict{Verdict: probe.Bounce, Reason: r.Reason}

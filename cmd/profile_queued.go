@@ -12,9 +12,9 @@ import (
 	"github.com/sendctl/sendctl/pkg/spool"
 )
 
-// refuseQueued refuses to take a profile away while mail waits under it. Where there is no
-// state nothing waits, and none is made for the question.
-func (a *app) refuseQueued(ctx context.Context, profile string) error {
+// askSpool asks something of the spool where there is one. Where there is no state the
+// question does not make one.
+func (a *app) askSpool(ask func(*spool.Spool) error) error {
 	dir, err := config.FindState(a.configEnv())
 	if err != nil {
 		return configError(err)
@@ -26,12 +26,35 @@ func (a *app) refuseQueued(ctx context.Context, profile string) error {
 	if err != nil {
 		return stateFault(err)
 	}
-	used, err := store.ProfilesInUse(ctx)
-	if err := stateFault(errors.Join(err, store.Close())); err != nil {
+	return stateFault(errors.Join(ask(store), store.Close()))
+}
+
+// refuseQueued refuses to take a profile away while mail waits under it.
+func (a *app) refuseQueued(ctx context.Context, profile string) error {
+	var used []string
+	err := a.askSpool(func(s *spool.Spool) (err error) {
+		used, err = s.ProfilesInUse(ctx)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	if slices.Contains(used, profile) {
 		return configf("send or cancel it first: sendctl queue list --profile "+profile, "mail that was accepted under profile %s is still queued", profile)
 	}
 	return nil
+}
+
+// ruleHits counts the recipients that each rule matched so far. A state that cannot be read
+// must not keep anybody from seeing the rules.
+func (a *app) ruleHits(ctx context.Context) map[string]int {
+	var hits map[string]int
+	err := a.askSpool(func(s *spool.Spool) (err error) {
+		hits, err = s.RuleHits(ctx)
+		return err
+	})
+	if err != nil {
+		a.stderrOutput().Warn("what the rules matched so far is not known: "+err.Error(), hintOf(err))
+	}
+	return hits
 }

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -222,6 +223,8 @@ type ruleView struct {
 	RelayWithTLS bool     `json:"relay_with_tls"`
 	Profile      string   `json:"profile"`
 	File         string   `json:"file"`
+	// Hits is how many recipients it matched so far; only the list tells.
+	Hits *int `json:"hits,omitempty"`
 }
 
 func ruleViewOf(r *config.Rule) ruleView {
@@ -243,23 +246,26 @@ func (a *app) ruleList() *cobra.Command {
 	return &cobra.Command{
 		Use:     "list",
 		Short:   "List the rules, disabled ones too",
-		Long:    "List the rules with what they match and what they demand." + configExitHelp,
+		Long:    "List the rules with what they match, what they demand, and how many recipients they matched so far." + configExitHelp,
 		Example: "  sendctl rule list\n  sendctl rule list -o json",
 		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := a.loadToShow()
 			if err != nil {
 				return err
 			}
+			hits := a.ruleHits(c.Context())
 			views := make([]ruleView, len(s.cfg.Rules))
 			t := ui.Table{Columns: []ui.Column{
 				{Title: "Name"}, {Title: "Enabled", Tone: switchTone}, {Title: "To", Wrap: true}, {Title: "From", Wrap: true, Fold: 2}, {Title: "Subject", Wrap: true, Fold: 3},
-				{Title: "Demands", Name: "profile"}, {Title: "Description", Wrap: true, Fold: 1},
+				{Title: "Demands", Name: "profile"}, {Title: "Hits", Right: true}, {Title: "Description", Wrap: true, Fold: 1},
 			}}
 			for i := range s.cfg.Rules {
 				v := ruleViewOf(&s.cfg.Rules[i])
+				n := hits[v.Name]
+				v.Hits = &n
 				views[i] = v
-				t.Add(v.Name, yesNo(v.Enabled), joined(v.To), joined(v.From), joined(v.Subject), demandInBrief(v.Profile), v.Description)
+				t.Add(v.Name, yesNo(v.Enabled), joined(v.To), joined(v.From), joined(v.Subject), demandInBrief(v.Profile), strconv.Itoa(n), v.Description)
 			}
 			if len(views) == 0 && len(s.problems.Errors) == 0 && s.out.Format() == ui.FormatTable {
 				return s.out.Line("there are no rules")
