@@ -78,7 +78,8 @@ const (
 // stand; a stricter requirement is joined into what is queued. An error, a *StateError where
 // the state directory cannot be written, means that nothing was accepted.
 //
-// Calls of many goroutines share their fsyncs.
+// Calls of many goroutines share their fsyncs. A context that ends while a call is under way
+// does not end that.
 func (s *Spool) Add(ctx context.Context, in Incoming) (Accepted, error) {
 	if err := errors.Join(ctx.Err(), s.usable()); err != nil {
 		return Accepted{}, err

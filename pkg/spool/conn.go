@@ -177,6 +177,15 @@ func (c *conn) rows(s driver.Stmt, values []any, each func(*scan) error) (err er
 	}
 }
 
+// truncateLog takes the log over into the database and empties it, for old versions of rows
+// lie in it, with what they said of messages that are settled. Where another process uses the
+// database just now it is left to that one: nobody waits for it.
+func (c *conn) truncateLog() {
+	for _, sql := range []string{"PRAGMA busy_timeout = 100", "PRAGMA wal_checkpoint(TRUNCATE)"} {
+		_ = c.queryOnce(sql, nil, func(*scan) error { return nil })
+	}
+}
+
 func (c *conn) close() error {
 	var err error
 	for _, s := range c.stmts {

@@ -112,7 +112,7 @@ func newLockFile(dir string) (*os.File, error) {
 	}
 }
 
-// unlock ends being an owner. Where it is one still, its file stays, for the next sweep to
+// unlock ends being an owner. Where it could not say so its file stays, for the next sweep to
 // find that its lock is free.
 func (o *owner) unlock() error {
 	o.mu.Lock()
@@ -214,11 +214,14 @@ func (s *Spool) reclaim(t *tx) (freed, error) {
 			}
 			continue
 		}
-		n, err := s.bury(t, o.id, now)
-		if err != nil {
-			return out, err
+		n, err := s.giveBack(t, o.id, now)
+		if err == nil {
+			_, err = t.exec(sqlOrphanSegments, o.id)
 		}
-		if _, err := t.exec(sqlBury, o.id); err != nil {
+		if err == nil {
+			_, err = t.exec(sqlBury, o.id)
+		}
+		if err != nil {
 			return out, err
 		}
 		out.owners++
@@ -227,8 +230,8 @@ func (s *Spool) reclaim(t *tx) (freed, error) {
 	return out, nil
 }
 
-// bury gives an owner's claims back and counts those that are in doubt.
-func (s *Spool) bury(t *tx, id int64, now time.Time) (doubts int, err error) {
+// giveBack frees an owner's claims and counts those that are in doubt.
+func (s *Spool) giveBack(t *tx, id int64, now time.Time) (doubts int, err error) {
 	var ids []int64
 	if err := t.query(sqlBeingSent, []any{id}, func(r *scan) error { ids = append(ids, r.int()); return nil }); err != nil {
 		return 0, err
@@ -236,10 +239,7 @@ func (s *Spool) bury(t *tx, id int64, now time.Time) (doubts int, err error) {
 	if err := s.doubt(t, ids, now); err != nil {
 		return 0, err
 	}
-	if _, err := t.exec(sqlIdleClaims, id); err != nil {
-		return 0, err
-	}
-	_, err = t.exec(sqlOrphanSegments, id)
+	_, err = t.exec(sqlIdleClaims, id)
 	return len(ids), err
 }
 
@@ -278,7 +278,8 @@ func (s *Spool) afterDoubt(next time.Time) any {
 }
 
 // retire gives back all that this owner has, so that others need not wait for its end to be
-// noticed. Where its work is not complete the next sweep takes it for dead and finishes that.
+// noticed. Where work is left undone the owner stays, as a dead one, for the next sweep to
+// finish that.
 func (s *Spool) retire(complete bool) error {
 	id := s.me.id.Load()
 	if id == 0 {
@@ -289,20 +290,22 @@ func (s *Spool) retire(complete bool) error {
 	s.mu.Unlock()
 	err := s.writer.do(nil, func(t *tx) error {
 		if holds {
-			if _, err := s.bury(t, id, s.now()); err != nil {
+			if _, err := s.giveBack(t, id, s.now()); err != nil {
 				return err
 			}
 		}
-		if !complete {
-			return nil
-		}
-		if _, err := t.exec(sqlOrphanSegments, id); err != nil {
+		orphans, err := t.exec(sqlOrphanSegments, id)
+		if err != nil {
 			return err
 		}
-		_, err := t.exec(sqlDropOwner, id)
+		if complete && orphans == 0 {
+			_, err = t.exec(sqlDropOwner, id)
+		} else {
+			_, err = t.exec(sqlBury, id)
+		}
 		return err
 	})
-	if err == nil && complete {
+	if err == nil {
 		s.me.id.Store(0)
 	}
 	return err

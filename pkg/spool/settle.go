@@ -48,7 +48,8 @@ const (
 // back into the queue. The claims end. Once all recipients of a message are settled its body
 // is overwritten. Recipients that are not this owner's any more are named by a *ClaimLostError;
 // the others are settled nevertheless. After any other error nothing is written, and whoever
-// gets it should stop sending: what was sent is in doubt.
+// gets it should stop sending: what was sent is in doubt. The context is not heeded: what was
+// done has to be written.
 func (s *Spool) Settle(_ context.Context, settlements ...Settlement) error {
 	me := s.me.id.Load()
 	if me == 0 { // whoever is no owner has no claims

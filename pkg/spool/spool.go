@@ -219,9 +219,7 @@ func (s *Spool) Close() error {
 		}
 	}
 	if undone == nil {
-		// Old versions of rows lie in the log until it is taken over. Where another process
-		// reads just now, that one will do it.
-		_, _ = s.writer.conn.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+		s.writer.conn.truncateLog()
 	}
 	err = errors.Join(err, s.fault("closing", s.writer.conn.close()))
 	return errors.Join(err, s.me.unlock())

@@ -12,7 +12,7 @@ import (
 
 // Recovery is what a sweep found and finished.
 type Recovery struct {
-	DeadOwners int // processes that ended without closing the spool
+	DeadOwners int // processes that ended without closing the spool, or could not finish when they did
 	InDoubt    int // recipients that one of them was sending
 	Wiped      int // bodies of settled messages that one of them had not overwritten
 	// Strays names files that were found in bodies/ and are no segments of this spool; they
