@@ -1,0 +1,91 @@
+package probe_test
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/sendctl/sendctl/pkg/probe"
+)
+
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "preflight.json")
+	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	if m, err := probe.LoadMemory(path); err != nil || len(m) != 0 {
+		t.Fatalf("a missing file: %v, %v", m, err)
+	}
+	m := probe.Memory{
+		"new":    {Verdict: probe.Verdict{Verdict: probe.ByTLS, MX: "mx.example.test"}, Asked: now.Add(-time.Minute)},
+		"old":    {Asked: now.Add(-2 * time.Hour)},
+		"future": {Asked: now.Add(time.Hour)},
+	}
+	if err := m.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	read, err := probe.LoadMemory(path)
+	if err != nil || len(read) != 3 || read["new"].Verdict.MX != "mx.example.test" {
+		t.Fatalf("%v, %v", read, err)
+	}
+	if usable := read.Usable(now, time.Hour); len(usable) != 1 || usable["new"].Verdict.Verdict != probe.ByTLS {
+		t.Errorf("usable: %v", usable)
+	}
+	// What cannot be read is forgotten, not fatal: all is asked anew.
+	for _, garbage := range []string{"", "null", "[]", "{\"new\":", "\x00"} {
+		if err := os.WriteFile(path, []byte(garbage), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := probe.LoadMemory(path); err != nil || m == nil || len(m) != 0 {
+			t.Errorf("%q: %v, %v", garbage, m, err)
+		}
+	}
+}
+
+// No more than two connections to an address at once; a third waits for a place, and for no
+// longer than it may.
+func TestLimiter(t *testing.T) {
+	t.Parallel()
+	l := probe.NewLimiter(func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) {
+		a, b := net.Pipe()
+		_ = b.Close()
+		return a, nil
+	})
+	one, other := netip.MustParseAddrPort("192.0.2.1:25"), netip.MustParseAddrPort("192.0.2.2:25")
+	var open []net.Conn
+	for range 2 {
+		c, err := l.Dial(t.Context(), netip.Addr{}, one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, c)
+	}
+	brief, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := l.Dial(brief, netip.Addr{}, one); err == nil {
+		t.Error("a third connection")
+	}
+	if c, err := l.Dial(t.Context(), netip.Addr{}, other); err != nil {
+		t.Errorf("another address: %v", err)
+	} else {
+		_ = c.Close()
+	}
+	_ = open[0].Close()
+	_ = open[0].Close() // closing twice gives one place back
+	c, err := l.Dial(t.Context(), netip.Addr{}, one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	brief2, cancel2 := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel2()
+	if _, err := l.Dial(brief2, netip.Addr{}, one); err == nil {
+		t.Error("a place too many was given back")
+	}
+	_, _ = c.Close(), open[1].Close()
+}
