@@ -4,9 +4,11 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -48,8 +50,14 @@ func Main() int {
 	})
 }
 
-func run(ctx context.Context, s surroundings) int {
+func run(ctx context.Context, s surroundings) (status int) {
 	a := &app{surroundings: s}
+	defer func() {
+		if v := recover(); v != nil {
+			a.stderrOutput().Error(exitBug, fmt.Sprintf("a bug in sendctl: %v\n%s", v, debug.Stack()), "what was accepted is kept; report this, with the lines above")
+			status = exitBug
+		}
+	}()
 	root := a.root()
 	root.SetArgs(s.args)
 	root.SetIn(s.stdin)
