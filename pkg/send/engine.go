@@ -38,8 +38,10 @@ type lane struct {
 	workers int
 	live    int  // workers that have a session
 	served  bool // somebody had one
-	ceiling int  // no more workers than this: what the host was seen to allow
-	asked   bool // it stands in engine.waiting
+	// fruitless counts transactions in a row that broke their session and led to nothing.
+	fruitless int
+	ceiling   int  // no more workers than this: what the host was seen to allow
+	asked     bool // it stands in engine.waiting
 	// jitter spreads retries between destinations; recipients of one come due together, so
 	// that a host which is down is asked once and not once per message.
 	jitter float64
@@ -166,6 +168,22 @@ func (e *engine) wasIn(l *lane) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return l.served && l.live == 0
+}
+
+// givesUp counts transactions that led to something, or broke for nothing, and reports that
+// there were too many of the latter in a row.
+func (e *engine) givesUp(l *lane, useful bool) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	l.fruitless++
+	if useful {
+		l.fruitless = 0
+	}
+	if l.fruitless < maxFruitless {
+		return false
+	}
+	l.fruitless = 0
+	return true
 }
 
 // unlinked notes that a worker lost its session.

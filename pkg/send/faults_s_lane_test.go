@@ -30,11 +30,15 @@ func TestLaneGivesUp(t *testing.T) {
 		"DATA, garbage":         {"DATA", sandbox.Raw("what?\r\n"), deferred(policy.ProtocolError, "451 4.5.0", "proper SMTP"), 4},
 		"dot, 421 and close":    {sandbox.Dot, sandbox.Reply("421 4.3.2 come back another day").Then(sandbox.Close), deferred(policy.ServerDeferred, "421 4.3.2", "another day"), 4},
 		"dot, 554, then close":  {sandbox.Dot, sandbox.Reply("554 5.6.0 not such a message").Then(sandbox.Close), bounced(policy.ContentRejected, "554 5.6.0", "not such a message"), n},
-		"QUIT is all it can do": {"QUIT", sandbox.Reply("221 bye").Then(sandbox.Close), want{}, 1},
+		"QUIT is all it can do": {"QUIT", sandbox.Reply("221 bye").Then(sandbox.Close), want{}, n},
 	} {
 		inWays(t, "lane/"+name, func(t *testing.T, w way) {
 			l := newLab(t, plan{hosts: hosts(host(sandbox.On(c.at, c.do))), lanes: 1})
-			r := l.send(t, send.Options{Sender: l.sender(w)}, oddities{}, letters(n, "fault.test")...)
+			// All of it waits already, for what comes after the lane gave up is tried anew.
+			opts := send.Options{Sender: l.sender(w), Again: true, QueueOnly: true}
+			queued := l.begin(oddities{}, letters(n, "fault.test"))
+			queued.Report = send.Send(t.Context(), l.config(queued.watcher), opts, queued.inputs)
+			r := l.retry(t, opts, queued)
 			for i := range r.Rows {
 				c.want.check(t, r.Rows[i])
 			}

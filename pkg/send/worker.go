@@ -17,15 +17,14 @@ type worker struct {
 	lane *lane
 	walk *courier.Walk
 	link *courier.Link
-	// fruitless counts transactions in a row that broke their session and led to nothing: a
-	// host that always breaks defers its lane as a host, not once per message.
-	fruitless int
 	// served is set once it had a session, and waits counts pauses for another one since.
 	served bool
 	waits  int
 }
 
-// maxFruitless is how many of them there may be before the rest of the lane waits.
+// maxFruitless is how many transactions in a row may break their session and lead to nothing
+// before what waits on the lane is put off: a host that always breaks defers its lane as a
+// host, not once per message.
 const maxFruitless = 3
 
 // work serves a lane until its queue is empty.
@@ -180,16 +179,10 @@ func (w *worker) transact(p *parcel) bool {
 // a few of them what waits on the lane is put off untried, and whatever the last one was told
 // bounces nobody.
 func (w *worker) patience(t *transfer, answers []smtp.Answer) {
-	switch {
-	case t.useful:
-		w.fruitless = 0
-	case !w.link.Usable() && !unread(answers):
-		w.fruitless++
-	}
-	if w.fruitless < maxFruitless {
+	broke := !w.link.Usable() && !unread(answers)
+	if !t.useful && !broke || !w.e.givesUp(w.lane, t.useful) {
 		return
 	}
-	w.fruitless = 0
 	last := t.last
 	last.Definitive = false
 	last.Text = mail.Clean("not tried, since sessions break time and again: " + last.Text)
