@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"iter"
 	"strings"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/sendctl/sendctl/pkg/delivery"
 	"github.com/sendctl/sendctl/pkg/mail"
 	"github.com/sendctl/sendctl/pkg/policy"
+	"github.com/sendctl/sendctl/pkg/send"
 	"github.com/sendctl/sendctl/pkg/spool"
 )
 
@@ -87,4 +89,16 @@ func knownStatus(s delivery.Status) bool {
 		return true
 	}
 	return false
+}
+
+// collected reads a listing of the spool.
+func collected(listing iter.Seq2[spool.Row, error]) ([]*send.Row, error) {
+	rows := []*send.Row{}
+	for r, err := range listing {
+		if err != nil {
+			return nil, stateFault(err)
+		}
+		rows = append(rows, send.RowOf(&r))
+	}
+	return rows, nil
 }

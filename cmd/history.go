@@ -61,12 +61,9 @@ func (a *app) showHistory(ctx context.Context, s *spool.Spool, f *historyFlags) 
 	if h.Until, err = instant(f.until, time.Now()); err != nil {
 		return usagef("", "--until: %w", err)
 	}
-	rows := []*send.Row{}
-	for r, err := range s.History(ctx, h) {
-		if err != nil {
-			return stateFault(err)
-		}
-		rows = append(rows, send.RowOf(&r))
+	rows, err := collected(s.History(ctx, h))
+	if err != nil {
+		return err
 	}
 	if err := out.History(rows); err != nil {
 		return fail(exitState, err, "")

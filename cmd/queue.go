@@ -85,12 +85,9 @@ func (a *app) listQueue(ctx context.Context, s *spool.Spool, f *filterFlags) err
 	if err != nil {
 		return err
 	}
-	rows := []*send.Row{}
-	for r, err := range s.List(ctx, filter) {
-		if err != nil {
-			return stateFault(err)
-		}
-		rows = append(rows, send.RowOf(&r))
+	rows, err := collected(s.List(ctx, filter))
+	if err != nil {
+		return err
 	}
 	if err := out.Queue(rows); err != nil {
 		return fail(exitState, err, "")
@@ -122,12 +119,9 @@ func (a *app) showQueue(ctx context.Context, s *spool.Spool, ids []string) error
 	if err != nil {
 		return err
 	}
-	rows := []*send.Row{}
-	for r, err := range s.List(ctx, spool.Filter{IDs: ids}) {
-		if err != nil {
-			return stateFault(err)
-		}
-		rows = append(rows, send.RowOf(&r))
+	rows, err := collected(s.List(ctx, spool.Filter{IDs: ids}))
+	if err != nil {
+		return err
 	}
 	if len(rows) == 0 {
 		return fail(exitNoInput, fmt.Errorf("nothing waits under %s", joined(ids)), "sendctl queue list shows what waits, sendctl history what was settled")
