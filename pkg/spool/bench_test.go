@@ -5,7 +5,6 @@ package spool
 import (
 	"encoding/binary"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -59,7 +58,7 @@ func bulk() func(i int) Incoming {
 		in := like
 		in.Body = body
 		binary.BigEndian.PutUint64(in.Message.Source[:], uint64(i)*0x9e3779b97f4a7c15)
-		in.Message.QueueID = strconv.FormatUint(uint64(i)*0x9e3779b97f4a7c15, 16)
+		in.Message.QueueID = fmt.Sprintf("%016x%08x", i, uint32(i)*0x9e3779b9) // as IDs that begin with the time
 		in.Recipients = []Addressee{{mail.Address{Local: "r", Domain: domains[i%len(domains)]}, like.Recipients[0].Decision}}
 		return in
 	}
