@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sendctl/sendctl/pkg/send"
 	"github.com/sendctl/sendctl/pkg/spool"
 )
 
