@@ -7,6 +7,10 @@
 //	STATE/bodies/    append-only segment files, each written by one process: the bodies, in wire form.
 //	STATE/owners/    one lock file a process that has claims; the kernel frees it when the process dies.
 //	STATE/corrupt/   files found in bodies/ that are no segments of this spool.
+//	STATE/*.lock     held while the spool is opened, swept, or worked on by a queue run.
+//
+// Nobody but SQLite may open spool.db within the process: closing a file drops the locks that
+// the process has on it.
 //
 // # The order of calls
 //

@@ -1,6 +1,9 @@
 package spool
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 const sqlDecisions = `SELECT decision, sum(n) FROM (SELECT decision, count(*) AS n FROM record WHERE NOT notification GROUP BY decision
 	UNION ALL SELECT decision, count(*) AS n FROM recipient GROUP BY decision) AS d GROUP BY decision`
@@ -21,6 +24,10 @@ func (s *Spool) RuleHits(ctx context.Context) (map[string]int, error) {
 		}
 		for id, n := range counts {
 			d, err := s.read.decision(c, id)
+			var bad *damaged
+			if errors.As(err, &bad) {
+				continue // what cannot be read any more is not counted
+			}
 			if err != nil {
 				return err
 			}

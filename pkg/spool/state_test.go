@@ -258,3 +258,29 @@ func TestStrays(t *testing.T) {
 		bodyOf(t, s, &e.Message)
 	}
 }
+
+// F3-F5: whatever ails the state directory comes with what to do about it.
+func TestHints(t *testing.T) {
+	t.Parallel()
+	for err, hint := range map[error]string{
+		syscall.ENOSPC: "free some space", syscall.EROFS: "read-only", syscall.EMFILE: "ulimit -n", syscall.ENFILE: "file handles",
+		syscall.EIO: "system's log", syscall.EACCES: "run as the owner", syscall.EPERM: "run as the owner", syscall.EINVAL: "",
+	} {
+		got := stateError("writing", "/var/lib/x", &os.PathError{Op: "write", Path: "y", Err: err})
+		var state *StateError
+		if !errors.As(got, &state) || !strings.Contains(state.Hint, hint) || hint == "" && state.Hint != "" || !errors.Is(got, err) {
+			t.Errorf("%v: %+v", err, got)
+		}
+		if again := stateError("reading", "/elsewhere", got); again != got {
+			t.Errorf("wrapped twice: %v", again)
+		}
+	}
+	if stateError("writing", "x", nil) != nil {
+		t.Error("an error out of nothing")
+	}
+	for path, want := range map[string]string{"/a/b-c_d.e": "/a/b-c_d.e", "/it's here": `'/it'\''s here'`, "": "''", "/$HOME": "'/$HOME'"} {
+		if got := shellQuoted(path); got != want {
+			t.Errorf("%q is quoted %s", path, got)
+		}
+	}
+}
