@@ -2,7 +2,6 @@ package send_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/sendctl/sendctl/pkg/policy"
 	"github.com/sendctl/sendctl/pkg/sandbox"
@@ -120,12 +119,11 @@ func TestServerFinal(t *testing.T) {
 		{name: "S20/354", hosts: hosts(dot(sandbox.Reply("354 more"))), want: both(doubtful(policy.ProtocolError, "451 4.5.0", "out of step"))},
 		{name: "S20/250- and close", hosts: hosts(dot(sandbox.Raw("250-2.0.0 taken\r\n").Then(sandbox.Close)), host()),
 			want: both(doubtful(policy.ConnectionLost, "451 4.4.2", after))},
-		{name: "S28", hosts: hosts(dot(&sandbox.Action{Send: [][]byte{{}, []byte("250 2.0.0 at last\r\n")}, Every: 2 * brief})), slow: briefAllButDone,
+		{name: "S28", hosts: hosts(dot(&sandbox.Action{Send: [][]byte{{}, []byte("250 2.0.0 at last\r\n")}, Every: 4 * brief})), slow: briefAllButDone,
 			want: both(delivered("mx"))},
 	}))
 }
 
 func briefAllButDone(t *smtp.Timeouts) {
-	t.Command, t.DataStart, t.DataBlock = brief, brief, brief
-	t.DataDone = 10 * time.Second
+	t.Command, t.DataStart, t.DataBlock = 3*brief, 3*brief, 3*brief
 }

@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 	set := map[string]bool{}
 	flag.Visit(func(f *flag.Flag) { set[f.Name] = true })
 	if !set["test.parallel"] {
-		_ = flag.Set("test.parallel", "12")
+		_ = flag.Set("test.parallel", "16")
 	}
 	warmUp()
 	before := descriptors()
@@ -126,7 +126,7 @@ const marker = "zq7secret"
 // brief is the timeout of the stage under test. All others are patient: to wait for one of
 // them is a fault that the clock of every case shows.
 const (
-	brief    = 300 * time.Millisecond * patience
+	brief    = 500 * time.Millisecond * patience
 	patient  = 60 * time.Second * patience
 	promptly = 10 * time.Second * patience // by when a case is over, unless it says otherwise
 )
