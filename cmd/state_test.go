@@ -266,7 +266,7 @@ func TestLocksOfTheKilled(t *testing.T) {
 	t.Parallel()
 	s := newSink(t)
 	state := waiting(t, s, "locked")
-	watch := s.sendctl(state, "queue", "run", "--watch")
+	watch := s.sendctl(state, "queue", "run", "--watch", "--wait-lock") // one of those below may be first
 	if err := watch.Start(); err != nil {
 		t.Fatal(err)
 	}
