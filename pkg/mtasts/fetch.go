@@ -119,6 +119,9 @@ func (f *Fetcher) get(ctx context.Context, host string) ([]byte, error) {
 		return nil, fmt.Errorf("https://%s gave %q, not text/plain", host, resp.Header.Get("Content-Type"))
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxPolicy+1))
+	if err == nil {
+		err = ctx.Err() // what ended with the time allowed may be only the beginning
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading from https://%s: %w", host, err)
 	}
