@@ -271,7 +271,7 @@ func TestHints(t *testing.T) {
 		if !errors.As(got, &state) || !strings.Contains(state.Hint, hint) || hint == "" && state.Hint != "" || !errors.Is(got, err) {
 			t.Errorf("%v: %+v", err, got)
 		}
-		if again := stateError("reading", "/elsewhere", got); again != got {
+		if again := stateError("reading", "/elsewhere", got); again != got { //nolint:errorlint // the very same
 			t.Errorf("wrapped twice: %v", again)
 		}
 	}
