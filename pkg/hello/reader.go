@@ -66,6 +66,7 @@ type Reader struct {
 	in       []byte // octets not yet read as records
 	message  []byte // handshake messages, records undone
 	total    int
+	began    bool // a TLS record was read, so that what follows is no SSLv2
 	answer   Answer
 	warnings []tlsnames.Alert
 	done     bool
@@ -98,7 +99,7 @@ func (r *Reader) Started() bool { return r.total > 0 }
 
 // step reads as many records as there are.
 func (r *Reader) step() (bool, error) {
-	if len(r.in) > 0 && r.in[0]&0x80 != 0 && len(r.message) == 0 {
+	if !r.began && len(r.in) > 0 && r.in[0]&0x80 != 0 {
 		return r.feedSSL2()
 	}
 	for {
@@ -139,7 +140,7 @@ func (r *Reader) record() (byte, []byte, error) {
 	if len(b) < header+n {
 		return 0, nil, nil
 	}
-	r.in = b[header+n:]
+	r.in, r.began = b[header+n:], true
 	return b[0], b[header : header+n], nil
 }
 
