@@ -39,7 +39,7 @@ func (b *batch) accept(s *slot, in Input) {
 	b.known(d)
 	switch {
 	case b.opts.QueueOnly:
-		b.queued(fresh)
+		b.show(fresh...)
 	case d.loops():
 		b.looped(fresh, d.loopText())
 	default:
@@ -65,7 +65,7 @@ func (b *batch) leaveOut(d *draft) {
 		}
 		r.QueueID = ""
 		r.Outcome = delivery.Outcome{Status: delivery.Held, Reason: reason, Text: text}
-		b.engine.observe(func(o Observer) { o.Settled(r) })
+		b.show(r)
 	}
 }
 
@@ -113,13 +113,13 @@ func (m *draft) accepted(got spool.Accepted) []*Row {
 func (b *batch) known(d *draft) {
 	for _, r := range d.rows {
 		if r.Skipped {
-			b.engine.observe(func(o Observer) { o.Settled(r) })
+			b.show(r)
 		}
 	}
 }
 
-// queued shows recipients that a later run will send.
-func (b *batch) queued(rows []*Row) {
+// show tells the observer of recipients about whom this run records nothing more.
+func (b *batch) show(rows ...*Row) {
 	for _, r := range rows {
 		b.engine.observe(func(o Observer) { o.Settled(r) })
 	}
