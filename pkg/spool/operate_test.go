@@ -244,30 +244,6 @@ func TestPages(t *testing.T) {
 	}
 }
 
-func TestBackoff(t *testing.T) {
-	t.Parallel()
-	c := newClock()
-	s := openTest(t, stateDir(t), Options{Clock: c.Now})
-	b := Backoff{Host: "mx1.b.test", Until: c.Now().Add(time.Hour), Failures: 2, Reason: string(policy.Throttled)}
-	for range 2 {
-		if err := s.SetHostBackoff(t.Context(), b); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got, ok, err := s.HostBackoff(t.Context(), b.Host); err != nil || !ok || got != b {
-		t.Errorf("%+v %v %v", got, ok, err)
-	}
-	if all, err := s.HostBackoffs(t.Context()); err != nil || len(all) != 1 {
-		t.Errorf("%+v %v", all, err)
-	}
-	if err := s.SetHostBackoff(t.Context(), Backoff{Host: b.Host}); err != nil {
-		t.Fatal(err)
-	}
-	if _, ok, err := s.HostBackoff(t.Context(), b.Host); ok || err != nil {
-		t.Errorf("still there: %v", err)
-	}
-}
-
 // A bounce is handed on exactly once, whoever tries.
 func TestBouncesAreHandedOnOnce(t *testing.T) {
 	t.Parallel()

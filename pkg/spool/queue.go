@@ -83,7 +83,6 @@ const (
 	sqlCountRecipients = `SELECT status, count(*), sum(CASE WHEN owner = 0 AND next_at <= $1 THEN 1 ELSE 0 END),
 	sum(CASE WHEN owner <> 0 THEN 1 ELSE 0 END) FROM recipient GROUP BY status`
 	sqlCountMessages = `SELECT count(*), coalesce(sum(length), 0) FROM message WHERE segment IS NOT NULL AND NOT wipe`
-	sqlNextDue       = `SELECT min(next_at) FROM recipient WHERE owner = 0 AND next_at IS NOT NULL`
 	sqlProfiles      = `SELECT DISTINCT profile FROM recipient ORDER BY profile`
 	sqlPostpone      = `UPDATE recipient SET next_at = $2 WHERE domain = $1 AND owner = 0 AND next_at < $2`
 )
@@ -109,16 +108,6 @@ func (s *Spool) Counts(ctx context.Context) (Counts, error) {
 		})
 	})
 	return n, err
-}
-
-// NextDue is when the next unclaimed recipient is due, which may be in the past; the zero time
-// where none is by itself.
-func (s *Spool) NextDue(ctx context.Context) (time.Time, error) {
-	var next time.Time
-	err := s.reading(ctx, func(c *conn) error {
-		return c.query(sqlNextDue, nil, func(r *scan) error { next = r.moment(); return nil })
-	})
-	return next, err
 }
 
 // ProfilesInUse names the profiles that queued recipients were accepted with, sorted; the null

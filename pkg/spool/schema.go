@@ -128,12 +128,9 @@ CREATE TABLE record (
 CREATE INDEX record_key ON record (key);
 CREATE INDEX record_settled ON record (settled_at);
 CREATE INDEX record_bounce ON record (message) WHERE bounce = 1;
-CREATE TABLE backoff (
-	host     TEXT PRIMARY KEY,
-	until    BIGINT NOT NULL,
-	failures BIGINT NOT NULL,
-	reason   TEXT NOT NULL
-);
+`, `
+-- the first version had a table of hosts to be left alone, which nothing ever read: domains are put off (see Postpone)
+DROP TABLE IF EXISTS backoff;
 `}
 
 // migrate creates the tables of a new database and brings an old one up to date. A newer or

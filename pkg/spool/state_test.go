@@ -284,3 +284,36 @@ func TestHints(t *testing.T) {
 		}
 	}
 }
+
+// A spool of the first version is brought up to date when it is opened, with what it holds.
+func TestMigration(t *testing.T) {
+	t.Parallel()
+	dir := stateDir(t)
+	s := openTest(t, dir, Options{})
+	mustAdd(t, s, incoming(1, "a@b.test"))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	sql(t, filepath.Join(dir, databaseName),
+		"CREATE TABLE backoff (host TEXT PRIMARY KEY, until BIGINT NOT NULL, failures BIGINT NOT NULL, reason TEXT NOT NULL)",
+		"INSERT INTO backoff VALUES ('mx1.b.test', 1, 1, '')", "PRAGMA user_version = 1")
+	for range 2 {
+		s = openTest(t, dir, Options{})
+		got := mustClaim(t, s, ClaimRequest{})
+		if len(got) != 1 || !strings.Contains(bodyOf(t, s, &got[0].Message), "MARKER-1") {
+			t.Fatalf("it holds %+v", got)
+		}
+		var version, tables int64
+		err := s.reading(t.Context(), func(c *conn) error {
+			return errors.Join(
+				c.query("PRAGMA user_version", nil, func(r *scan) error { version = r.int(); return nil }),
+				c.query("SELECT count(*) FROM sqlite_schema WHERE name = 'backoff'", nil, func(r *scan) error { tables = r.int(); return nil }))
+		})
+		if err != nil || version != int64(len(migrations)) || tables != 0 {
+			t.Errorf("version %d, %d tables that nobody reads: %v", version, tables, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
