@@ -57,7 +57,7 @@ func (a *app) dryRun(ctx context.Context, f *sendFlags, cfg *config.Config, opts
 	case ctx.Err() != nil:
 		return outcome(exitInterrupted)
 	case len(p.Refused) > 0:
-		return outcome(exitInvalid)
+		return statusOfRefused(report)
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ const (
 	exitOK          = 0
 	exitUsage       = 64
 	exitInvalid     = 65 // one or more messages were refused as invalid
-	exitNoInput     = 66
+	exitNoInput     = 66 // nothing to send, or a file that could not be read
 	exitNoDomain    = 68 // a domain cannot receive mail
 	exitBounced     = 69
 	exitBug         = 70

@@ -107,9 +107,10 @@ func (a *app) stderrOutput() *ui.Output {
 
 const exitStatusHelp = `
 EXIT STATUS
-  0 every recipient delivered · 64 usage · 65 a message was refused as invalid · 66 no input
-  69 a recipient bounced · 70 a bug · 74 the state directory cannot be written · 75 some are deferred
-  78 the configuration is invalid, nothing was sent · 130 interrupted at a safe point`
+  0 every recipient delivered · 64 usage · 65 a message was refused as invalid · 66 no input, or a
+  file could not be read · 69 a recipient bounced · 70 a bug · 74 the state directory cannot be
+  written · 75 some are deferred · 78 the configuration is invalid, nothing was sent
+  130 interrupted at a safe point`
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{

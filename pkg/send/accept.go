@@ -71,7 +71,7 @@ func (b *batch) leaveOut(d *draft) {
 
 // add puts a draft into the spool.
 func (b *batch) add(d *draft) (spool.Accepted, error) {
-	if err := d.source.hold(); err != nil {
+	if err := d.source.hold(&b.short); err != nil {
 		return spool.Accepted{}, err
 	}
 	defer d.source.release()

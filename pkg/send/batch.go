@@ -9,7 +9,6 @@ package send
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -68,6 +67,7 @@ type batch struct {
 	report Report
 	engine *engine
 	slots  []slot
+	short  shortage
 
 	decider *policy.Decider
 }
@@ -207,15 +207,6 @@ func (b *batch) draft(s *slot, in Input) *draft {
 	d.rows = b.plan(d)
 	s.rows = d.rows
 	return d
-}
-
-func refusal(file string, err error) Refusal {
-	r := Refusal{File: file, Error: err.Error()}
-	var pe *mail.ParseError
-	if errors.As(err, &pe) {
-		r.Line, r.Error, r.Hint = pe.Line, pe.Reason, pe.Hint
-	}
-	return r
 }
 
 // plan decides for each recipient of a message.

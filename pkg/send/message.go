@@ -62,12 +62,12 @@ func newSource(in Input) (*source, error) {
 	return s, nil
 }
 
-// hold opens the file, unless it is open already.
-func (s *source) hold() error {
+// hold opens the file, unless it is open already. short is told whether descriptors are.
+func (s *source) hold(short *shortage) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.holders == 0 && s.input.Data == nil {
-		f, err := os.Open(s.input.Name)
+		f, err := openPatiently(s.input.Name, short)
 		if err != nil {
 			return err
 		}
@@ -109,7 +109,7 @@ func (b *batch) read(in Input) (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := src.hold(); err != nil {
+	if err := src.hold(&b.short); err != nil {
 		return nil, err
 	}
 	defer src.release()

@@ -40,12 +40,14 @@ func (r *Row) Cleartext() bool {
 	return r.Outcome.Status == delivery.Delivered && !r.Encrypted()
 }
 
-// Refusal is a file that was refused as invalid: nothing of it was sent.
+// Refusal is a file that was refused as invalid, or that could not be read: nothing of it was sent.
 type Refusal struct {
 	File  string
 	Line  int // 0 where no line is at fault
 	Error string
 	Hint  string
+	// Unread says that the file could not be read, which says nothing of the message in it.
+	Unread bool
 }
 
 // Summary counts messages and recipients of a run.
