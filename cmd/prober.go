@@ -72,7 +72,7 @@ func (a *app) probing(cfg *config.Config, box *sandboxNetwork) (*probing, error)
 	if trace != nil {
 		p.close = func() { _ = trace.Close() }
 	}
-	limiter := probe.NewLimiter(dial)
+	limiter := probe.NewLimiter(dial, timeouts.Connect)
 	session := sessionOptions(s, timeouts, trace)
 	p.Config = probe.Config{
 		Resolver: resolver, Dial: limiter.Dial, Port: uint16(s.Delivery.Port), Session: session,
@@ -80,6 +80,7 @@ func (a *app) probing(cfg *config.Config, box *sandboxNetwork) (*probing, error)
 		Random: randomOctets, Pause: pause, PerDomain: probeDomain,
 		Policy: policyFetcher(resolver, dial, roots).Fetch,
 	}
+	session.Timeouts.Connect = probeDomain // the limiter sees to it, once there is a place
 	p.Courier = courier.New(courier.Config{
 		Resolver: resolver, Dial: limiter.Dial, Port: p.Port, Session: session, Hostname: p.Hostname,
 		Pools: pools(s), PublicRoots: roots, AllowPrivate: p.AllowPrivate, Pass: probeDomain,

@@ -12,8 +12,9 @@ import (
 type Hello struct {
 	// Max is the newest version offered; SSL3 makes a hello without extensions.
 	Max tlsnames.Version
-	// Min is the oldest version offered beside TLS 1.3. A hello for TLS 1.2 or older cannot
-	// say it (RFC 5246 §E.1): it asks for the server's best version up to Max.
+	// Min is the oldest version offered. Servers that do not know the extension
+	// supported_versions take a hello for TLS 1.2 or older as one for everything up to Max
+	// (RFC 5246 §E.1).
 	Min        tlsnames.Version
 	Suites     []tlsnames.Suite
 	Groups     []tlsnames.Group
@@ -54,6 +55,8 @@ const (
 
 	messageClientHello = 1
 	messageServerHello = 2
+	messageServerKeys  = 12
+	messageServerDone  = 14
 
 	extServerName          = 0
 	extSupportedGroups     = 10
@@ -134,10 +137,9 @@ func (h Hello) extensions(b []byte) []byte {
 	if h.Max >= tlsnames.TLS12 {
 		b = extension(b, extSignatureAlgorithms, signatureAlgorithms)
 	}
-	if h.Max < tlsnames.TLS13 {
-		return b
-	}
-	b = extension(b, extSupportedVersions, func(b []byte) []byte { // RFC 8446 §4.2.1
+	// RFC 8446 §4.2.1 allows it to older hellos, too. There it is for servers that lack a version
+	// between two that they have: without it GnuTLS refuses a hello for the one that it lacks.
+	b = extension(b, extSupportedVersions, func(b []byte) []byte {
 		return vector8(b, func(b []byte) []byte {
 			for v := h.Max; v >= max(h.Min, tlsnames.TLS10); v-- {
 				b = binary.BigEndian.AppendUint16(b, uint16(v))
@@ -145,6 +147,9 @@ func (h Hello) extensions(b []byte) []byte {
 			return b
 		})
 	})
+	if h.Max < tlsnames.TLS13 {
+		return b
+	}
 	b = extension(b, extPSKModes, func(b []byte) []byte { return append(b, 1, 1) })
 	return extension(b, extKeyShare, func(b []byte) []byte { return append(b, 0, 0) }) // an empty list
 }

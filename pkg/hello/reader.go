@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"strings"
 
 	"github.com/sendctl/sendctl/pkg/tlsnames"
 )
@@ -36,6 +37,7 @@ type Answer struct {
 const (
 	maxRecord  = 1<<14 + 2048
 	maxMessage = 1 << 14
+	maxKeys    = 1 << 17 // of what comes before ServerKeyExchange: a chain may be long
 	maxAnswer  = 1 << 16
 	maxWarning = 8
 )
@@ -61,13 +63,18 @@ func malformed(format string, args ...any) error {
 }
 
 // Reader takes a server's answer from a stream that may be split anywhere. The zero value is
-// ready. It keeps at most 64 KiB.
+// ready. It keeps at most 64 KiB, with Group a few times as much.
 type Reader struct {
+	// Group asks to read on after a ServerHello for TLS 1.2 or older, to ServerKeyExchange, which
+	// names the group (RFC 8422 §5.4); the group stays zero where there is none.
+	Group bool
+
 	in       []byte // octets not yet read as records
 	message  []byte // handshake messages, records undone
 	total    int
 	began    bool // a TLS record was read, so that what follows is no SSLv2
 	answer   Answer
+	keys     bool // the ServerHello was read: ServerKeyExchange may follow
 	warnings []tlsnames.Alert
 	done     bool
 	err      error
@@ -82,8 +89,15 @@ func (r *Reader) Feed(p []byte) (bool, error) {
 	r.total += len(p)
 	r.in = append(r.in, p...)
 	r.done, r.err = r.step()
-	if r.err == nil && !r.done && r.total > maxAnswer {
-		r.err = malformed("more than %d octets without an answer", maxAnswer)
+	most := maxAnswer
+	if r.keys {
+		most += maxKeys
+	}
+	if r.err == nil && !r.done && r.total > most {
+		r.err = malformed("more than %d octets without an answer", most)
+	}
+	if r.keys && r.err != nil {
+		r.done, r.err = true, nil // the ServerHello is an answer, whatever became of the group
 	}
 	if r.done {
 		r.answer.Warnings = r.warnings
@@ -91,8 +105,20 @@ func (r *Reader) Feed(p []byte) (bool, error) {
 	return r.done, r.err
 }
 
-// Answer is what was read; its Kind is Nothing until Feed reported that it is complete.
-func (r *Reader) Answer() Answer { return r.answer }
+// End says that nothing more comes, and reports whether there is an answer: a ServerHello is
+// one although the group that was to follow is missing.
+func (r *Reader) End() bool {
+	r.done = r.done || r.keys && r.err == nil
+	return r.done
+}
+
+// Answer is what was read; its Kind is Nothing until Feed or End reported that it is complete.
+func (r *Reader) Answer() Answer {
+	if !r.done {
+		return Answer{}
+	}
+	return r.answer
+}
 
 // Started reports whether anything came at all.
 func (r *Reader) Started() bool { return r.total > 0 }
@@ -158,32 +184,77 @@ func (r *Reader) alert(body []byte) (bool, error) {
 		r.warnings = append(r.warnings, tlsnames.Alert(body[1]))
 		return false, nil
 	}
-	r.answer = Answer{Kind: Alert, Alert: tlsnames.Alert(body[1])}
+	if !r.keys {
+		r.answer = Answer{Kind: Alert, Alert: tlsnames.Alert(body[1])}
+	}
 	return true, nil
 }
 
-// handshake reads the first handshake message once it is complete.
+// handshake reads handshake messages as far as they are complete.
 func (r *Reader) handshake() (bool, error) {
+	for {
+		kind, body, err := r.next()
+		if err != nil || body == nil {
+			return false, err
+		}
+		switch {
+		case !r.keys:
+			if err := r.serverHello(body); err != nil {
+				return false, err
+			}
+			r.keys = r.Group && r.answer.Version < tlsnames.TLS13 && r.answer.Kind == ServerHello
+			if !r.keys {
+				return true, nil
+			}
+		case kind == messageServerKeys:
+			if strings.Contains(r.answer.Suite.String(), "_ECDH") {
+				r.answer.Group = namedGroup(body)
+			}
+			return true, nil
+		case kind == messageServerDone:
+			return true, nil
+		}
+	}
+}
+
+// next takes one whole handshake message off what came; its body is nil where more is needed.
+func (r *Reader) next() (byte, []byte, error) {
 	const header = 4
 	m := r.message
-	if len(m) > 0 && m[0] != messageServerHello {
-		return false, malformed("handshake message %d where ServerHello was due", m[0])
+	most := maxMessage
+	if r.keys {
+		most = maxKeys
+	}
+	if len(m) > 0 && m[0] != messageServerHello && !r.keys {
+		return 0, nil, malformed("handshake message %d where ServerHello was due", m[0])
 	}
 	if len(m) < header {
-		return false, nil
+		return 0, nil, nil
 	}
 	n := int(m[1])<<16 | int(m[2])<<8 | int(m[3])
-	if n > maxMessage {
-		return false, malformed("a ServerHello of %d octets", n)
+	if n > most {
+		return 0, nil, malformed("a handshake message %d of %d octets", m[0], n)
 	}
 	if len(m) < header+n {
-		return false, nil
+		return 0, nil, nil
 	}
-	return r.serverHello(m[header : header+n])
+	r.message = m[header+n:]
+	return m[0], m[header : header+n : header+n], nil
+}
+
+// namedGroup is the group of a ServerKeyExchange over an elliptic curve; zero for every other
+// (RFC 8422 §5.4: named_curve, then its number).
+func namedGroup(m []byte) tlsnames.Group {
+	const namedCurve = 3
+	c := cursor{m}
+	if c.uint8() != namedCurve {
+		return 0
+	}
+	return tlsnames.Group(c.uint16())
 }
 
 // serverHello reads ServerHello or HelloRetryRequest (RFC 8446 §4.1.3, RFC 5246 §7.4.1.3).
-func (r *Reader) serverHello(m []byte) (bool, error) {
+func (r *Reader) serverHello(m []byte) error {
 	c := cursor{m}
 	version := tlsnames.Version(c.uint16())
 	random := c.take(32)
@@ -191,7 +262,7 @@ func (r *Reader) serverHello(m []byte) (bool, error) {
 	suite := tlsnames.Suite(c.uint16())
 	c.uint8() // compression
 	if c.b == nil {
-		return false, malformed("a ServerHello that is too short")
+		return malformed("a ServerHello that is too short")
 	}
 	a := Answer{Kind: ServerHello, Version: version, Suite: suite}
 	// RFC 8446 §4.1.3: a HelloRetryRequest is a ServerHello with this random.
@@ -205,7 +276,7 @@ func (r *Reader) serverHello(m []byte) (bool, error) {
 			kind := ext.uint16()
 			body := cursor{ext.take(int(ext.uint16()))}
 			if body.b == nil {
-				return false, malformed("extensions that are longer than their list")
+				return malformed("extensions that are longer than their list")
 			}
 			switch {
 			case kind == extSupportedVersions && len(body.b) == 2:
@@ -215,11 +286,11 @@ func (r *Reader) serverHello(m []byte) (bool, error) {
 			}
 		}
 		if ext.b == nil || c.b == nil {
-			return false, malformed("extensions that are longer than the ServerHello")
+			return malformed("extensions that are longer than the ServerHello")
 		}
 	}
 	r.answer = a
-	return true, nil
+	return nil
 }
 
 // cursor reads from the front; after reading too far its rest is nil and stays so.

@@ -134,18 +134,20 @@ func FuzzReader(f *testing.F) {
 	f.Add([]byte(record(22, serverHello(0x0303, 0xc02f))), 7)
 	f.Add([]byte(record(21, "\x01\x70")+record(22, serverHello(0x0301, 5))), 3)
 	f.Add([]byte("\x80\x14\x04\x00\x01\x00\x02\x00\x03\x00\x03\x00\x03crt\x07\x00\xc0cid"), 2)
+	f.Add([]byte(record(22, serverHello(0x0303, 0xc02f)+"\x0b\x00\x00\x00\x0c\x00\x00\x03\x03\x00\x17")), 5)
 	f.Fuzz(func(t *testing.T, in []byte, at int) {
-		var whole hello.Reader
+		keys := at%2 != 0
+		whole := hello.Reader{Group: keys}
 		done, err := whole.Feed(in)
 		if at < 0 || at > len(in) {
 			return
 		}
-		var parts hello.Reader
+		parts := hello.Reader{Group: keys}
 		d, e := parts.Feed(in[:at])
 		if !d && e == nil {
 			d, e = parts.Feed(in[at:])
 		}
-		if len(in) < 1<<16 && (d != done || (e == nil) != (err == nil) || parts.Answer().Kind != whole.Answer().Kind || parts.Answer().Version != whole.Answer().Version) {
+		if len(in) < 1<<16 && (d != done || (e == nil) != (err == nil) || parts.Answer().Kind != whole.Answer().Kind || parts.Answer().Version != whole.Answer().Version || parts.Answer().Group != whole.Answer().Group) {
 			t.Fatalf("whole: %+v %v %v, split at %d: %+v %v %v", whole.Answer(), done, err, at, parts.Answer(), d, e)
 		}
 		if done == (whole.Answer().Kind == hello.Nothing) {

@@ -35,6 +35,11 @@ func certificate(t testing.TB) tls.Certificate {
 // ask sends a hello to Go's own TLS server and gives what that answered first.
 func ask(t testing.TB, cfg *tls.Config, out []byte) (hello.Answer, []byte) {
 	t.Helper()
+	return askFor(t, cfg, out, &hello.Reader{})
+}
+
+func askFor(t testing.TB, cfg *tls.Config, out []byte, r *hello.Reader) (hello.Answer, []byte) {
+	t.Helper()
 	client, server := net.Pipe()
 	done := make(chan struct{})
 	go func() {
@@ -48,7 +53,6 @@ func ask(t testing.TB, cfg *tls.Config, out []byte) (hello.Answer, []byte) {
 		<-done
 	}()
 	go func() { _, _ = client.Write(out) }()
-	var r hello.Reader
 	var all bytes.Buffer
 	buf := make([]byte, 512)
 	for {
@@ -62,6 +66,9 @@ func ask(t testing.TB, cfg *tls.Config, out []byte) (hello.Answer, []byte) {
 			return r.Answer(), all.Bytes()
 		}
 		if errors.Is(err, io.EOF) {
+			if r.End() {
+				return r.Answer(), all.Bytes()
+			}
 			t.Fatalf("closed after %q", all.Bytes())
 		}
 		if err != nil {
@@ -121,6 +128,70 @@ func TestGroupByHelloRetryRequest(t *testing.T) {
 	a, _ := ask(t, cfg, hello.New(tlsnames.TLS13, "", random(2)).Bytes())
 	if a.Kind != hello.HelloRetryRequest || a.Group != 25 {
 		t.Fatalf("%+v", a)
+	}
+}
+
+// Before TLS 1.3 the group is in ServerKeyExchange, some octets further on: however those are
+// split. Without it the ServerHello is the answer all the same.
+func TestGroupByServerKeyExchange(t *testing.T) {
+	t.Parallel()
+	for _, v := range []tlsnames.Version{tlsnames.TLS10, tlsnames.TLS11, tlsnames.TLS12} {
+		cfg := &tls.Config{MinVersion: tls.VersionTLS10, Certificates: []tls.Certificate{certificate(t)}, CurvePreferences: []tls.CurveID{tls.CurveP384}}
+		a, octets := askFor(t, cfg, hello.New(v, "", random(6)).Bytes(), &hello.Reader{Group: true})
+		if a.Kind != hello.ServerHello || a.Version != v || a.Group != 24 {
+			t.Fatalf("%+v", a)
+		}
+		for at := range octets {
+			r := hello.Reader{Group: true}
+			done, err := r.Feed(octets[:at])
+			if half := r.Answer(); !done && half.Kind != hello.Nothing {
+				t.Fatalf("an answer before it is complete: %+v", half)
+			}
+			if err == nil && !done {
+				done, err = r.Feed(octets[at:])
+			}
+			if err != nil || !done || r.Answer().Group != 24 {
+				t.Fatalf("%s split at %d: %+v, %v", v, at, r.Answer(), err)
+			}
+			cut := hello.Reader{Group: true}
+			if _, err := cut.Feed(octets[:at]); err != nil || cut.End() != (cut.Answer().Kind == hello.ServerHello) {
+				t.Fatalf("%s cut at %d: %+v, %v", v, at, cut.Answer(), err)
+			}
+		}
+		octets = append(octets[:len(octets)/2], "garbage, and no TLS"...)
+		r := hello.Reader{Group: true}
+		if done, err := r.Feed(octets); err == nil && done && r.Answer().Version != v {
+			t.Fatalf("%+v", r.Answer())
+		}
+	}
+}
+
+// RFC 5246 §7.4.3: with RSA key exchange there is no ServerKeyExchange, and no group.
+func TestNoGroup(t *testing.T) {
+	t.Parallel()
+	hellos := record(22, serverHello(0x0303, 0x003c)+"\x0b\x00\x00\x03\x00\x00\x00"+"\x0e\x00\x00\x00")
+	dhe := record(22, serverHello(0x0303, 0x009e)+"\x0c\x00\x00\x04\x03\x00\x17\x00")
+	alert := record(22, serverHello(0x0303, 0xc02f)) + record(21, "\x02\x50")
+	for name, in := range map[string]string{"RSA": hellos, "DHE": dhe, "alert": alert} {
+		r := hello.Reader{Group: true}
+		done, err := r.Feed([]byte(in))
+		if a := r.Answer(); err != nil || !done || a.Kind != hello.ServerHello || a.Group != 0 {
+			t.Errorf("%s: %+v, %v, %v", name, a, done, err)
+		}
+	}
+}
+
+// A server that lacks a version between two that it has is told of both.
+func TestSupportedVersionsOfOldHellos(t *testing.T) {
+	t.Parallel()
+	var seen []uint16
+	cfg := &tls.Config{
+		MinVersion: tls.VersionTLS10, Certificates: []tls.Certificate{certificate(t)},
+		GetConfigForClient: func(i *tls.ClientHelloInfo) (*tls.Config, error) { seen = i.SupportedVersions; return nil, nil },
+	}
+	ask(t, cfg, hello.New(tlsnames.TLS11, "", random(7)).Bytes())
+	if len(seen) != 2 || seen[0] != tls.VersionTLS11 || seen[1] != tls.VersionTLS10 {
+		t.Errorf("%v", seen)
 	}
 }
 

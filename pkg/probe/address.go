@@ -110,7 +110,7 @@ func (p *Prober) asker(host string, addr netip.Addr) *asker {
 type event struct {
 	seen     bool // STARTTLS
 	session  *sessionResult
-	question question
+	question *question // nil: of the first session
 	reply    reply
 }
 
@@ -125,40 +125,51 @@ func (p *Prober) ask(ctx context.Context, host string, addr netip.Addr) observat
 		s := a.session(ctx, smtp.HelloFull, func() { events <- event{seen: true} })
 		events <- event{session: &s}
 	}()
-	var sess *sessionResult
+	var first, again *sessionResult
 	for pending > 0 {
 		e := <-events
 		var more []question
 		switch {
 		case e.seen:
 			more = l.seen()
-		case e.session != nil:
+		case e.question != nil:
 			pending--
-			sess = e.session
-			if sess.handshake != nil {
-				more = l.session(*sess.handshake)
-			} else {
-				l.stopped = true
+			more = l.replied(*e.question, e.reply)
+			if e.session != nil && e.session.failure == nil {
+				again = e.session
 			}
+		case e.session.handshake != nil:
+			pending--
+			first = e.session
+			more = l.session(*first.handshake)
 		default:
 			pending--
-			more = l.replied(e.question, e.reply)
+			first, l.stopped = e.session, true
 		}
 		for _, q := range more {
 			pending++
-			go func() { events <- event{question: q, reply: a.raw(ctx, q)} }()
+			go func() { events <- a.answer(ctx, q) }()
 		}
 	}
-	o := a.observation(ctx, l, sess)
+	o := a.observation(l, first, again)
 	if p.cfg.Deep && o.starttls == Offered && !a.throttled {
-		o.deep = a.deep(ctx, o.versions)
+		o.deep = a.deep(ctx, &o)
 	}
 	o.connections, o.evidence, o.took = a.connections, a.evidence, p.now().Sub(began)
 	return o
 }
 
-// observation puts together what the session and the ladder came to.
-func (a *asker) observation(ctx context.Context, l *ladder, sess *sessionResult) observation {
+// answer asks one question.
+func (a *asker) answer(ctx context.Context, q question) event {
+	if q.humble == smtp.HelloFull {
+		return event{question: &q, reply: a.raw(ctx, q)}
+	}
+	s := a.session(ctx, q.humble, nil)
+	return event{question: &q, session: &s, reply: reply{handshake: s.handshake, failure: s.failure}}
+}
+
+// observation puts together what the sessions and the ladder came to.
+func (a *asker) observation(l *ladder, sess, again *sessionResult) observation {
 	o := observation{starttls: sess.starttls, versions: l.conclude(), why: sess.text(), unreachable: sess.unreachable}
 	if sess.starttls == Unasked {
 		o.inconclusive = true
@@ -172,10 +183,12 @@ func (a *asker) observation(ctx context.Context, l *ladder, sess *sessionResult)
 		o.throttled, o.neverTLS = a.throttled, sess.starttls == Refused
 		return o
 	}
+	for _, v := range l.unasked() {
+		a.note(Evidence{Version: v.String(), Error: "not asked: an address gets no more than four connections"})
+	}
 	o.clientCert = wantsCertificate(sess.failure)
-	if again := a.humbler(ctx, sess, o.versions); again != nil {
+	if again != nil {
 		o.why = "it needs a small ClientHello: " + sess.failure.Text
-		o.versions[again.best.Version] = Yes
 		sess = again
 	}
 	failure := sess.failure
@@ -183,25 +196,6 @@ func (a *asker) observation(ctx context.Context, l *ladder, sess *sessionResult)
 	o.inconclusive = a.throttled || a.slow || failure != nil && passing(failure) && !o.clientCert
 	o.neverTLS = failure != nil && !o.inconclusive && (sess.best == nil || o.clientCert)
 	return o
-}
-
-// humbler repeats a session whose handshake failed, though there is TLS, with smaller
-// ClientHellos, as sending would; nil where that is no use.
-func (a *asker) humbler(ctx context.Context, sess *sessionResult, versions map[string]Answer) *sessionResult {
-	f := sess.failure
-	if f == nil || sess.best != nil || f.Retry == 0 || wantsCertificate(f) || a.throttled || !has(versions, Yes) {
-		return nil
-	}
-	hellos := []smtp.Hello{smtp.HelloSmall}
-	if f.Retry&smtp.RetryTLS12 != 0 && versions[tlsnames.TLS12.String()] == Yes {
-		hellos = append(hellos, smtp.HelloTLS12)
-	}
-	for _, h := range hellos {
-		if s := a.session(ctx, h, nil); s.handshake != nil && s.failure == nil {
-			return &s
-		}
-	}
-	return nil
 }
 
 // wantsCertificate reports that the server ended the handshake for want of a client certificate
@@ -217,6 +211,9 @@ func wantsCertificate(f *smtp.Failure) bool {
 		return false
 	}
 	alert, ok := f.Alert()
+	if ok && strings.Contains(f.Text, "client certificate") {
+		return true // GnuTLS ends with decode_error, after it had asked for one
+	}
 	switch alert {
 	case 40, 42, 43, 44, 45, 46, 48, 49, 116:
 		return ok
@@ -229,15 +226,6 @@ func wantsCertificate(f *smtp.Failure) bool {
 func passing(f *smtp.Failure) bool {
 	var ne net.Error
 	return f.Reason == policy.ConnectTimeout || f.Reply.Transient() || errors.As(f.Err, &ne) && ne.Timeout()
-}
-
-func has(versions map[string]Answer, want Answer) bool {
-	for _, a := range versions {
-		if a == want {
-			return true
-		}
-	}
-	return false
 }
 
 // note keeps evidence.

@@ -2,8 +2,11 @@ package probe
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/x509"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/sendctl/sendctl/pkg/hello"
@@ -22,8 +25,10 @@ type Deep struct {
 	Suites map[string][]string `json:"suites"`
 	// Preference says whose order counts, by version: server, client or unknown.
 	Preference map[string]string `json:"preference"`
-	// Groups of TLS 1.3 in the order in which the server picks them.
-	Groups []string `json:"groups"`
+	// Groups of TLS 1.3 in the order in which the server picks them, and OlderGroups of the newest
+	// version before it.
+	Groups      []string `json:"groups"`
+	OlderGroups []string `json:"older_groups"`
 	// Fallback: it notices a client that was made to fall back (RFC 7507).
 	Fallback Answer `json:"fallback_scsv"`
 	Complete bool   `json:"complete"`
@@ -39,27 +44,39 @@ type digger struct {
 
 // deep asks an address for everything. Versions go at the same time; the limit on connections
 // at once holds here too.
-func (a *asker) deep(ctx context.Context, versions map[string]Answer) *Deep {
+func (a *asker) deep(ctx context.Context, o *observation) *Deep {
 	d := &digger{a: a, left: maxDeep, out: Deep{
-		Suites: map[string][]string{}, Preference: map[string]string{}, Groups: []string{}, Complete: true, Fallback: Unknown,
+		Suites: map[string][]string{}, Preference: map[string]string{}, Groups: []string{}, OlderGroups: []string{},
+		Complete: true, Fallback: Unknown,
 	}}
 	var wg sync.WaitGroup
 	wg.Go(func() { d.old(ctx) })
+	older := tlsnames.Version(0)
 	for _, v := range tlsnames.Versions() {
-		if x := versions[v.String()]; x == Yes || x == Unusable {
-			wg.Go(func() { d.suites(ctx, v) })
+		if x := o.versions[v.String()]; x != Yes && x != Unusable {
+			continue
 		}
-	}
-	if versions["TLSv1.3"] == Yes || versions["TLSv1.3"] == Unusable {
+		wg.Go(func() { d.suites(ctx, v) })
+		if v < tlsnames.TLS13 {
+			older = v
+			continue
+		}
 		wg.Go(func() { d.groups(ctx) })
 	}
-	wg.Go(func() { d.fallback(ctx, versions) })
+	if older != 0 {
+		wg.Go(func() { d.olderGroups(ctx, older, curveOf(o.chain)) })
+	}
+	wg.Go(func() { d.fallback(ctx, o.versions) })
 	wg.Wait()
 	return &d.out
 }
 
 // ask sends a hello; false where that is not to be done, or brought nothing.
 func (d *digger) ask(ctx context.Context, octets []byte) (reply, bool) {
+	return d.send(ctx, octets, false)
+}
+
+func (d *digger) send(ctx context.Context, octets []byte, group bool) (reply, bool) {
 	d.mu.Lock()
 	d.left--
 	over := d.left < 0
@@ -70,7 +87,7 @@ func (d *digger) ask(ctx context.Context, octets []byte) (reply, bool) {
 	if over || ctx.Err() != nil {
 		return reply{}, false
 	}
-	r := d.a.sendHello(ctx, octets)
+	r := d.a.sendHello(ctx, octets, group)
 	if r.failure != nil || r.err != nil {
 		d.mu.Lock()
 		d.out.Complete = d.out.Complete && !r.stop && r.failure == nil
@@ -150,6 +167,43 @@ func (d *digger) groups(ctx context.Context) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.out.Groups = names
+}
+
+// olderGroups lists the groups of a version before TLS 1.3, as ServerKeyExchange names them. There
+// the groups on offer are those too that the server's certificate may be of (RFC 8422 §5.1.1): its
+// own curve stays on offer, last, until the server picks it a second time.
+func (d *digger) olderGroups(ctx context.Context, v tlsnames.Version, certificate tlsnames.Group) {
+	h := hello.New(v, d.a.host, d.a.p.cfg.Random())
+	h.Min = v
+	h.Suites = slices.DeleteFunc(h.Suites, func(s tlsnames.Suite) bool { return !strings.Contains(s.String(), "_ECDH") })
+	names := []string{}
+	for len(h.Groups) > 0 {
+		r, ok := d.send(ctx, h.Bytes(), true)
+		i := slices.Index(h.Groups, r.answer.Group)
+		if !ok || r.answer.Version != v || i < 0 || slices.Contains(names, r.answer.Group.String()) {
+			break
+		}
+		names = append(names, r.answer.Group.String())
+		h.Groups = slices.Delete(h.Groups, i, i+1)
+		if r.answer.Group == certificate {
+			h.Groups = append(h.Groups, certificate)
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.out.OlderGroups = names
+}
+
+// curveOf is the group of a certificate's own key, zero for none.
+func curveOf(chain []*x509.Certificate) tlsnames.Group {
+	if len(chain) == 0 {
+		return 0
+	}
+	key, ok := chain[0].PublicKey.(*ecdsa.PublicKey)
+	if !ok {
+		return 0
+	}
+	return map[string]tlsnames.Group{"P-256": 23, "P-384": 24, "P-521": 25}[key.Curve.Params().Name]
 }
 
 // fallback asks, where there are two versions, whether a needless fallback is noticed.

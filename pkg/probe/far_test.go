@@ -107,7 +107,7 @@ func (f *far) seen() (total, peak int) {
 // distant puts a world at a distance.
 func distant(w *world, cc courier.Config, trip time.Duration) *far {
 	f := newFar(w.box.Dial, trip)
-	limiter := probe.NewLimiter(f.Dial)
+	limiter := probe.NewLimiter(f.Dial, time.Minute)
 	w.cfg.Dial, cc.Dial = limiter.Dial, limiter.Dial
 	w.cfg.Courier = courier.New(cc)
 	return f

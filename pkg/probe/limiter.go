@@ -2,9 +2,11 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/sendctl/sendctl/pkg/courier"
 )
@@ -15,29 +17,36 @@ const (
 	inAll      = 256 // connections at once
 )
 
+// errNoPlace means that who waited for a connection to be closed was out of time. It is no
+// timeout of the address, which was not even called.
+var errNoPlace = errors.New("other connections to it were still open, and it gets no more than two at once")
+
 // Limiter is a dialer that opens no more than two connections to an address at once; who comes
 // third waits until one is closed.
 type Limiter struct {
-	dial courier.Dial
-	all  chan struct{}
+	dial    courier.Dial
+	connect time.Duration
+	all     chan struct{}
 
 	mu    sync.Mutex
 	lanes map[netip.Addr]chan struct{}
 }
 
-// NewLimiter limits a dialer.
-func NewLimiter(dial courier.Dial) *Limiter {
-	return &Limiter{dial: dial, all: make(chan struct{}, inAll), lanes: map[netip.Addr]chan struct{}{}}
+// NewLimiter limits a dialer. connect is how long connecting may take once there is a place.
+func NewLimiter(dial courier.Dial, connect time.Duration) *Limiter {
+	return &Limiter{dial: dial, connect: connect, all: make(chan struct{}, inAll), lanes: map[netip.Addr]chan struct{}{}}
 }
 
-// Dial is a courier.Dial. Waiting for a place counts as connecting: ctx bounds it.
+// Dial is a courier.Dial. Its own time begins when there is a place; ctx bounds the waiting too.
 func (l *Limiter) Dial(ctx context.Context, source netip.Addr, target netip.AddrPort) (net.Conn, error) {
 	lane := l.lane(target.Addr())
 	release, err := l.enter(ctx, lane)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := l.dial(ctx, source, target)
+	soon, cancel := context.WithTimeout(ctx, l.connect)
+	defer cancel()
+	conn, err := l.dial(soon, source, target)
 	if err != nil {
 		release()
 		return nil, err
@@ -61,14 +70,14 @@ func (l *Limiter) enter(ctx context.Context, lane chan struct{}) (func(), error)
 	select {
 	case lane <- struct{}{}:
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, errNoPlace
 	}
 	select {
 	case l.all <- struct{}{}:
 		return func() { <-l.all; <-lane }, nil
 	case <-ctx.Done():
 		<-lane
-		return nil, ctx.Err()
+		return nil, errNoPlace
 	}
 }
 

@@ -56,7 +56,7 @@ func TestLimiter(t *testing.T) {
 		a, b := net.Pipe()
 		_ = b.Close()
 		return a, nil
-	})
+	}, time.Minute)
 	one, other := netip.MustParseAddrPort("192.0.2.1:25"), netip.MustParseAddrPort("192.0.2.2:25")
 	var open []net.Conn
 	for range 2 {

@@ -3,15 +3,11 @@
 package probe_test
 
 import (
-	"bufio"
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,72 +17,11 @@ import (
 	"github.com/sendctl/sendctl/pkg/sandbox"
 )
 
-// splice is a mail host that hands its connections to another TLS server after STARTTLS.
-func splice(t *testing.T, tlsServer string) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go spliceOne(c, tlsServer)
-		}
-	}()
-	return l.Addr().String()
-}
-
-func spliceOne(c net.Conn, tlsServer string) {
-	defer c.Close()
-	in := bufio.NewReader(c)
-	fmt.Fprint(c, "220 mx.example.test ESMTP\r\n")
-	for {
-		line, err := in.ReadString('\n')
-		switch {
-		case err != nil:
-			return
-		case strings.HasPrefix(line, "EHLO"):
-			fmt.Fprint(c, "250-mx.example.test\r\n250 STARTTLS\r\n")
-		case strings.HasPrefix(line, "STARTTLS"):
-			fmt.Fprint(c, "220 ready\r\n")
-			handOver(c, in, tlsServer)
-			return
-		default:
-			fmt.Fprint(c, "221 bye\r\n")
-			return
-		}
-	}
-}
-
-// handOver lets another server go on with a connection.
-func handOver(c net.Conn, in io.Reader, to string) {
-	s, err := net.Dial("tcp", to)
-	if err != nil {
-		return
-	}
-	defer s.Close()
-	go func() {
-		_, _ = io.Copy(s, in)
-		_ = s.Close()
-	}()
-	_, _ = io.Copy(c, s)
-}
-
 // sServer runs openssl s_server. Inside TLS it answers nothing by itself: what it is told by
 // its standard input is what it says, an EHLO's reply and QUIT's.
 func sServer(t *testing.T, dir string, args ...string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	_ = l.Close()
+	addr := freeAddress(t)
 	args = append([]string{"s_server", "-accept", addr, "-cert", dir + "/cert.pem", "-key", dir + "/key.pem", "-quiet", "-naccept", "100"}, args...)
 	c := exec.CommandContext(context.WithoutCancel(t.Context()), "openssl", args...)
 	stdin, err := c.StdinPipe()
@@ -108,14 +43,7 @@ func sServer(t *testing.T, dir string, args ...string) string {
 			t.Log(said.String())
 		}
 	})
-	for range 200 {
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
-			_ = conn.Close()
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	listening(t, addr)
 	go func() {
 		for {
 			select {
@@ -129,23 +57,11 @@ func sServer(t *testing.T, dir string, args ...string) string {
 	return addr
 }
 
-// selfSigned writes a certificate and key with openssl itself.
-func selfSigned(t *testing.T, key ...string) string {
-	t.Helper()
-	dir := t.TempDir()
-	args := append([]string{"req", "-x509", "-nodes", "-days", "30", "-subj", "/CN=mx.example.test", "-addext", "subjectAltName=DNS:mx.example.test",
-		"-out", filepath.Join(dir, "cert.pem"), "-keyout", filepath.Join(dir, "key.pem")}, key...)
-	if out, err := exec.CommandContext(t.Context(), "openssl", args...).CombinedOutput(); err != nil {
-		t.Fatalf("openssl: %v: %s", err, out)
-	}
-	return dir
-}
-
 // OpenSSL has what Go has not: DHE, CCM, Camellia, other curves. What it is set to is what the
 // probe says, and where sendctl could not use it, that.
 func TestOpenSSL(t *testing.T) {
-	if os.Getenv("SENDCTL_PEERS_DIR") == "" {
-		t.Skip("SENDCTL_PEERS_DIR is not set")
+	if _, err := exec.LookPath("openssl"); err != nil {
+		absent(t, "openssl is not installed")
 	}
 	rsa, ec := []string{"-newkey", "rsa:2048"}, []string{"-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:brainpoolP256r1"}
 	all := "ALL:@SECLEVEL=0"
@@ -180,7 +96,7 @@ func TestOpenSSL(t *testing.T) {
 				p.Dial = probe.NewLimiter(func(ctx context.Context, _ netip.Addr, _ netip.AddrPort) (net.Conn, error) {
 					var d net.Dialer
 					return d.DialContext(ctx, "tcp", host)
-				}).Dial
+				}, time.Minute).Dial
 			})
 			began := time.Now()
 			m := w.ask(t, "example.test").MX[0]

@@ -45,7 +45,7 @@ func (a *asker) session(ctx context.Context, h smtp.Hello, seen func()) sessionR
 	var out sessionResult
 	a.patiently(ctx, func() *smtp.Failure {
 		out = sessionResult{starttls: Unasked}
-		s, f := a.open(ctx)
+		s, heard, f := a.open(ctx)
 		if f != nil {
 			out.failure, out.unreachable = f, unreachable(f.Err)
 			a.note(failureEvidence(everything, f))
@@ -71,7 +71,7 @@ func (a *asker) session(ctx context.Context, h smtp.Hello, seen func()) sessionR
 			// What comes after the handshake does not undo what it showed.
 			out.best = &Best{got.Version.String(), got.Suite.String(), got.Group.String()}
 			out.chain = s.Chain()
-			out.handshake = &handshake{version: got.Version}
+			out.handshake = &handshake{version: got.Version, suite: got.Suite}
 		}
 		if f == nil {
 			s.Quit()
@@ -86,7 +86,11 @@ func (a *asker) session(ctx context.Context, h smtp.Hello, seen func()) sessionR
 			return f
 		}
 		_, alerted := f.Alert()
-		out.handshake = &handshake{failure: f, certificate: f.Definitive && !alerted && f.Reason == policy.TLSHandshakeFailed}
+		chosen := heard.answer()
+		out.handshake = &handshake{
+			version: chosen.Version, suite: chosen.Suite, failure: f, client: wantsCertificate(f),
+			certificate: f.Definitive && !alerted && f.Reason == policy.TLSHandshakeFailed,
+		}
 		return f
 	})
 	return out
@@ -98,17 +102,18 @@ func (a *asker) raw(ctx context.Context, q question) reply {
 	if q.usable {
 		h = h.UsableOnly()
 	}
-	r := a.sendHello(ctx, h.Bytes())
+	r := a.sendHello(ctx, h.Bytes(), false)
 	a.note(evidenceOf(q.max, r))
 	return r
 }
 
-// sendHello sends a ClientHello and reads the answer, on a connection of its own.
-func (a *asker) sendHello(ctx context.Context, octets []byte) reply {
+// sendHello sends a ClientHello and reads the answer, on a connection of its own; with the group
+// of an older version where that is wanted.
+func (a *asker) sendHello(ctx context.Context, octets []byte, group bool) reply {
 	var out reply
 	again := a.patiently(ctx, func() *smtp.Failure {
 		out = reply{}
-		s, f := a.open(ctx)
+		s, _, f := a.open(ctx)
 		var conn net.Conn
 		if f == nil && !s.Offers("STARTTLS") {
 			s.Quit()
@@ -124,7 +129,7 @@ func (a *asker) sendHello(ctx context.Context, octets []byte) reply {
 			return f
 		}
 		defer conn.Close()
-		out.answer, out.err = exchange(ctx, conn, octets, a.p.cfg.Session.Timeouts.Handshake)
+		out.answer, out.err = exchange(ctx, conn, octets, group, a.p.cfg.Session.Timeouts.Handshake)
 		return nil
 	})
 	out.stop = out.stop || !again
@@ -140,7 +145,7 @@ func (a *asker) sendHello(ctx context.Context, octets []byte) reply {
 }
 
 // exchange writes a ClientHello and reads the first answer, within a time for both.
-func exchange(ctx context.Context, conn net.Conn, octets []byte, timeout time.Duration) (hello.Answer, error) {
+func exchange(ctx context.Context, conn net.Conn, octets []byte, group bool, timeout time.Duration) (hello.Answer, error) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if err := conn.SetDeadline(time.Now().Add(timeout)); err != nil {
@@ -149,7 +154,7 @@ func exchange(ctx context.Context, conn net.Conn, octets []byte, timeout time.Du
 	if _, err := conn.Write(octets); err != nil {
 		return hello.Answer{}, worded(err)
 	}
-	var r hello.Reader
+	r := hello.Reader{Group: group}
 	buf := make([]byte, 4096)
 	for {
 		n, err := conn.Read(buf)
@@ -160,6 +165,8 @@ func exchange(ctx context.Context, conn net.Conn, octets []byte, timeout time.Du
 		case done:
 			// The server waits for the rest of a handshake: tell it that none comes.
 			_, _ = conn.Write(hello.Goodbye(r.Answer().Version))
+			return r.Answer(), nil
+		case err != nil && r.End():
 			return r.Answer(), nil
 		case err != nil:
 			return hello.Answer{}, worded(err)
@@ -187,28 +194,27 @@ func worded(err error) error {
 }
 
 // open connects, reads the greeting and says EHLO.
-func (a *asker) open(ctx context.Context) (*smtp.Session, *smtp.Failure) {
+func (a *asker) open(ctx context.Context) (*smtp.Session, *overheard, *smtp.Failure) {
 	cfg := &a.p.cfg
 	src, ok := sourceFor(cfg, a.addr)
 	peer := smtp.Peer{Host: a.host, IP: a.addr.String()}
 	if !ok {
-		return nil, &smtp.Failure{Stage: delivery.StageConnect, Reason: policy.ConnectFailed, Err: syscall.EAFNOSUPPORT,
+		return nil, nil, &smtp.Failure{Stage: delivery.StageConnect, Reason: policy.ConnectFailed, Err: syscall.EAFNOSUPPORT,
 			Text: "the pool has no address to reach " + peer.String() + " from"}
 	}
-	dialCtx, cancel := context.WithTimeout(ctx, cfg.Session.Timeouts.Connect)
-	conn, err := cfg.Dial(dialCtx, src.Address, netip.AddrPortFrom(a.addr, cfg.Port))
-	cancel()
+	dialled, err := cfg.Dial(ctx, src.Address, netip.AddrPortFrom(a.addr, cfg.Port))
 	if err != nil {
-		return nil, connectFailure(peer, err)
+		return nil, nil, connectFailure(peer, err)
 	}
 	a.mu.Lock()
 	a.connections++
 	a.mu.Unlock()
+	conn := &overheard{Conn: dialled}
 	s, f := smtp.Open(ctx, conn, peer, cfg.Session)
 	if f != nil {
-		return nil, f
+		return nil, nil, f
 	}
-	return s, s.Hello(src.EHLO)
+	return s, conn, s.Hello(src.EHLO)
 }
 
 func sourceFor(cfg *Config, addr netip.Addr) (courier.Source, bool) {
@@ -230,6 +236,8 @@ func connectFailure(peer smtp.Peer, err error) *smtp.Failure {
 	f := &smtp.Failure{Stage: delivery.StageConnect, Reason: policy.ConnectFailed, Err: err}
 	var ne net.Error
 	switch {
+	case errors.Is(err, errNoPlace):
+		f.Text = "no time was left to ask " + peer.String() + ": " + err.Error()
 	case errors.Is(err, syscall.ECONNREFUSED):
 		f.Text = peer.String() + " refused the connection"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &ne) && ne.Timeout():

@@ -171,7 +171,7 @@ func bySendctl(t *testing.T, c compared, authority *sandbox.Authority) (string, 
 		p.Session.Timeouts.Greeting, p.Pause, p.PerDomain = 30*time.Second, 5*time.Second, time.Minute
 		p.Dial = probe.NewLimiter(func(ctx context.Context, _ netip.Addr, _ netip.AddrPort) (net.Conn, error) {
 			return s.Dial(ctx)
-		}).Dial
+		}, time.Minute).Dial
 	})
 	began := time.Now()
 	m := w.ask(t, "example.test").MX[0]

@@ -45,7 +45,7 @@ func newWorld(t testing.TB, o sandbox.Options, edit func(*probe.Config, *courier
 		Connect: 5 * time.Second, Greeting: time.Second, Handshake: 2 * time.Second, Command: 2 * time.Second,
 		DataStart: time.Second, DataBlock: time.Second, DataDone: time.Second,
 	}}
-	limiter := probe.NewLimiter(box.Dial)
+	limiter := probe.NewLimiter(box.Dial, 5*time.Second)
 	cc := courier.Config{Resolver: resolver, Dial: limiter.Dial, Port: 25, Session: session, Hostname: "mta1.clinic.test", PublicRoots: roots, Pass: time.Minute}
 	cfg := probe.Config{
 		Resolver: resolver, Dial: limiter.Dial, Port: 25, Session: session, Hostname: "mta1.clinic.test", Roots: roots,
