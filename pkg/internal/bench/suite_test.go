@@ -22,6 +22,8 @@ type suite struct {
 	only     []string
 	senders  []string
 	million  bool
+	report   string
+	raw      string
 	say      io.Writer // progress
 }
 
@@ -30,16 +32,16 @@ func suiteRole(ctx context.Context, args []string) (err error) {
 	s := suite{say: os.Stderr}
 	flags := flag.NewFlagSet("suite", flag.ContinueOnError)
 	flags.StringVar(&s.sendctl, "sendctl", "", "the program that is measured")
-	flags.StringVar(&s.nodemailer, "nodemailer", "", "the directory in which nodemailer is installed; without it nodemailer is left out")
+	flags.StringVar(&s.nodemailer, "nodemailer", "", "the directory in which nodemailer is installed")
 	flags.IntVar(&s.connections, "connections", 20, "how many every sender may have at once")
 	flags.IntVar(&s.rounds, "rounds", 5, "how often each part is run")
 	flags.IntVar(&s.messages, "messages", 20000, "of part a; the others follow from it")
-	flags.BoolVar(&s.million, "million", false, "run part e as well, which takes minutes")
+	flags.BoolVar(&s.million, "million", false, "run part e with 1,000,000 recipients, which takes minutes")
 	only := flags.String("only", "", "these parts alone, such as a,d")
-	senders := flags.String("senders", "", "these senders alone: every name that contains one of these words, such as sendctl,loop")
+	senders := flags.String("senders", "", "these senders alone: those whose name contains one of these words, such as sendctl,loop")
 	work := flags.String("work", os.TempDir(), "where to make the directory for all files; its disk is part of what is measured")
-	report := flags.String("report", "", "write the tables into this file, between its markers, instead of to stdout")
-	raw := flags.String("raw", "", "append each run to this file, in the format that benchstat reads")
+	flags.StringVar(&s.report, "report", "", "write the tables into this file, between its markers, instead of to stdout")
+	flags.StringVar(&s.raw, "raw", "", "append each run to this file, in the format that benchstat reads")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -55,9 +57,9 @@ func suiteRole(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	began := time.Now()
-	text, err := s.run(ctx, *raw)
+	err = s.run(ctx)
 	fmt.Fprintf(s.say, "the suite took %s\n", time.Since(began).Round(time.Second))
-	return errors.Join(err, publish(*report, text))
+	return err
 }
 
 func list(s string) []string {
@@ -85,34 +87,46 @@ type part struct {
 	targets    []target
 }
 
-// run goes through the parts. Within a round every sender has its turn, so that what else the machine does meets all.
-func (s *suite) run(ctx context.Context, raw string) (string, error) {
-	var text strings.Builder
-	text.WriteString(s.machine())
+// run goes through the parts, and publishes each when it is through.
+func (s *suite) run(ctx context.Context) error {
+	if err := publish(s.report, "machine", s.machine(ctx)); err != nil {
+		return err
+	}
 	for _, p := range s.parts() {
 		if len(s.only) > 0 && !slices.Contains(s.only, p.key) {
 			continue
 		}
-		p.entries = slices.DeleteFunc(p.entries, func(e entry) bool { return !s.wanted(e.name) })
-		results := make([][]figures, len(p.entries))
-		for round := range s.rounds {
-			for i := range p.entries {
-				i = (i + round) % len(p.entries) // who comes first changes
-				f, err := p.entries[i].run(ctx)
-				if ctx.Err() != nil {
-					return text.String(), ctx.Err()
-				}
-				if err != nil {
-					return text.String(), fmt.Errorf("part %s, %s: %w", p.key, p.entries[i].name, err)
-				}
-				results[i] = append(results[i], f)
-				fmt.Fprintf(s.say, "%s %d/%d %s: %s\n", p.key, round+1, s.rounds, p.entries[i].name, f.line())
-				if err := record(raw, p.key, p.entries[i].name, f); err != nil {
-					return text.String(), err
-				}
+		p.entries = slices.DeleteFunc(p.entries, func(e entry) bool { return e.run == nil || !s.wanted(e.name) })
+		results, err := s.play(ctx, p)
+		if err != nil {
+			return err
+		}
+		if err := publish(s.report, p.key, p.table(results)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// play runs a part's rounds. Within a round every entry has its turn, so that what else the machine does meets all.
+func (s *suite) play(ctx context.Context, p part) ([][]figures, error) {
+	results := make([][]figures, len(p.entries))
+	for round := range s.rounds {
+		for turn := range p.entries {
+			i := (turn + round) % len(p.entries) // who comes first changes
+			f, err := p.entries[i].run(ctx)
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			if err != nil {
+				return nil, fmt.Errorf("part %s, %s: %w", p.key, p.entries[i].name, err)
+			}
+			results[i] = append(results[i], f)
+			fmt.Fprintf(s.say, "%s %d/%d %s: %s\n", p.key, round+1, s.rounds, p.entries[i].name, f)
+			if err := record(s.raw, p.key, p.entries[i].name, f); err != nil {
+				return nil, err
 			}
 		}
-		p.write(&text, results)
 	}
-	return text.String(), nil
+	return results, nil
 }

@@ -29,6 +29,8 @@ type load struct {
 	recipients int // of each message; 0: one
 	domains    int // 0: one
 	host       hostOptions
+	kept       bool // nothing is delivered: the messages are accepted, and stay with the sender
+	sessions   int  // connections that every sender may have at once; 0: the suite's
 }
 
 // trial is one run of one sender: its batch, its host, and a directory of its own.
@@ -45,19 +47,28 @@ type contender func(ctx context.Context, t *trial) (usage, error)
 // figures are the results of one run.
 type figures struct {
 	usage
-	counts    // the sink's
-	Messages  int
-	RoundTrip time.Duration
+	seen       counts // the sink's
+	recipients int
+	roundTrip  time.Duration
 }
 
-// perMessage is a duration for each message.
-func (f figures) perMessage(d time.Duration) time.Duration {
-	return d / time.Duration(max(1, f.Messages))
+// rate is messages per second between the first and the last acceptance; where nothing was delivered, per second of
+// the whole run.
+func (f figures) rate() float64 {
+	if f.seen.Messages > 0 {
+		return f.seen.rate()
+	}
+	return float64(f.recipients) / f.Wall.Seconds()
+}
+
+// each is a duration for each recipient, in microseconds.
+func (f figures) each(d time.Duration) float64 {
+	return float64(d.Microseconds()) / float64(max(1, f.recipients))
 }
 
 // perTrip is messages for each round trip on each session.
 func (f figures) perTrip() float64 {
-	return f.rate() * f.RoundTrip.Seconds() / float64(max(1, f.Peak))
+	return f.rate() * f.roundTrip.Seconds() / float64(max(1, f.seen.Peak))
 }
 
 // batch gives the directory of messages for a load, and makes it the first time.
@@ -91,7 +102,11 @@ func (l *lab) run(ctx context.Context, w load, send contender) (figures, error) 
 	}
 	defer host.stop()
 	syscall.Sync() // what others wrote before does not slow this one
-	used, err := send(ctx, &trial{l, b, host, dir})
+	of := *l
+	if w.sessions > 0 {
+		of.connections = w.sessions
+	}
+	used, err := send(ctx, &trial{&of, b, host, dir})
 	if err != nil {
 		return figures{}, err
 	}
@@ -99,10 +114,14 @@ func (l *lab) run(ctx context.Context, w load, send contender) (figures, error) 
 	if err != nil {
 		return figures{}, err
 	}
-	f := figures{usage: used, counts: seen, Messages: b.messages, RoundTrip: w.host.roundTrip}
-	if seen.Recipients != b.messages*b.recipients || seen.Repeated > 0 || seen.Faults > 0 {
-		return f, fmt.Errorf("%d of %d recipients, %d second copies, %d faults (%s)",
-			seen.Recipients, b.messages*b.recipients, seen.Repeated, seen.Faults, seen.Fault)
+	f := figures{used, seen, b.messages * b.recipients, w.host.roundTrip}
+	want := f.recipients
+	if w.kept {
+		want = 0
+	}
+	if seen.Recipients != want || seen.Repeated > 0 || seen.Faults > 0 {
+		return f, fmt.Errorf("the sink has %d of %d recipients, %d second copies, %d faults (%s)",
+			seen.Recipients, want, seen.Repeated, seen.Faults, seen.Fault)
 	}
 	return f, nil
 }
