@@ -59,7 +59,7 @@ func fileSystem(dir string) string {
 		return "unknown file system"
 	}
 	names := map[int64]string{0xEF53: "ext4", 0x58465342: "XFS", 0x9123683E: "Btrfs", 0x01021994: "tmpfs", 0x794C7630: "overlayfs", 0x2FC12FC1: "ZFS"}
-	if name, ok := names[int64(fs.Type)]; ok {
+	if name, ok := names[fs.Type]; ok {
 		return name
 	}
 	return fmt.Sprintf("file system %#x", fs.Type)

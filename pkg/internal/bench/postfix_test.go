@@ -116,7 +116,7 @@ func (p *postfix) start(services string) error {
 		case err != nil && !errors.Is(err, os.ErrNotExist):
 			return errors.Join(err, p.stop())
 		case time.Now().After(deadline):
-			return errors.Join(fmt.Errorf("Postfix does not come up: %s", b), p.stop()) //nolint:staticcheck // its name
+			return errors.Join(fmt.Errorf("Postfix does not come up: %s", b), p.stop())
 		}
 	}
 }

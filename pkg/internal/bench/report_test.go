@@ -57,7 +57,12 @@ func handshakesColumn() column {
 }
 
 func memoryColumn() column {
-	return column{title: "peak MiB", of: func(f figures) float64 { return float64(f.Memory) / (1 << 20) }, text: grouped}
+	return column{title: "peak MiB", text: grouped, of: func(f figures) float64 {
+		if f.Memory == 0 { // over before it was looked at
+			return math.NaN()
+		}
+		return float64(f.Memory) / (1 << 20)
+	}}
 }
 
 func tripColumn() column {

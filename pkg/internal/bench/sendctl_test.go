@@ -94,7 +94,7 @@ func queueOnlyTraced(ctx context.Context, t *trial) (usage, error) {
 	if err != nil {
 		return used, err
 	}
-	used.Syncs = straceCalls(string(b))
+	used.Syncs, used.Memory = straceCalls(string(b)), 0 // the memory was strace's
 	return used, nil
 }
 
