@@ -32,6 +32,7 @@ type observation struct {
 	inconclusive bool
 	unreachable  bool
 	neverTLS     bool
+	traces       traces
 	why          string // why there is no session, in a sentence
 }
 
@@ -175,9 +176,7 @@ func (a *asker) observation(l *ladder, sess, again *sessionResult) observation {
 		o.inconclusive = true
 	}
 	if sess.starttls == NotOffered {
-		for v := range o.versions {
-			o.versions[v] = No
-		}
+		o.versions, o.traces = sess.traces.versions(), sess.traces
 	}
 	if sess.starttls != Offered {
 		o.throttled, o.neverTLS = a.throttled, sess.starttls == Refused

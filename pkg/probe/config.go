@@ -43,7 +43,9 @@ type Config struct {
 	Hostname string
 	Roots    *x509.CertPool
 	// Policy fetches a domain's MTA-STS policy; nil: it is not asked for.
-	Policy       func(ctx context.Context, domain string) (mtasts.Fetched, error)
+	Policy func(ctx context.Context, domain string) (mtasts.Fetched, error)
+	// Past tells of earlier deliveries; nil: nothing is known of any.
+	Past         Past
 	AllowPrivate bool
 	// Random makes the 32 octets of a ClientHello.
 	Random func() [32]byte

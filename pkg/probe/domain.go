@@ -65,7 +65,7 @@ func (p *Prober) Domain(ctx context.Context, domain string) *Result {
 	facts.hosts = p.hosts(ctx, r)
 	res.MX = p.askHosts(ctx, facts.hosts)
 	extras.Wait()
-	res.judge(&facts, p.cfg.Roots, p.now())
+	res.judge(&facts, &p.cfg, p.now())
 	if len(p.cfg.Profiles) > 0 {
 		res.Verdicts = p.foretell(ctx, domain, res)
 	}
@@ -210,7 +210,7 @@ func (m *MX) take(o observation) {
 	m.Connections, m.DurationMS = o.connections, o.took.Milliseconds()
 	m.ClientCert, m.Throttled = o.clientCert, o.throttled
 	m.inconclusive, m.unreachable, m.neverTLS, m.why = o.inconclusive, o.unreachable, o.neverTLS, o.why
-	m.chain = o.chain
+	m.chain, m.traces = o.chain, o.traces
 }
 
 // stsOf is the policy as the result shows it; nil where there is no record.

@@ -58,9 +58,9 @@ func grade(res *Result) (Grade, []string) {
 func (m *MX) grade(res *Result) (Grade, string) {
 	switch {
 	case m.StartTLS == NotOffered:
-		return GradeF, "offers no STARTTLS"
+		return GradeF, m.suspected("offers no STARTTLS")
 	case m.neverTLS && m.StartTLS == Refused:
-		return GradeF, "announces STARTTLS and refuses it"
+		return GradeF, m.suspected("announces STARTTLS and refuses it")
 	case m.neverTLS && m.ClientCert:
 		return GradeF, "its TLS demands a client certificate"
 	case m.neverTLS:

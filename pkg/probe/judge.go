@@ -1,8 +1,8 @@
 package probe
 
 import (
-	"crypto/x509"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,8 +21,10 @@ const (
 )
 
 // judge holds what the addresses showed against what the domain publishes, and grades it.
-func (res *Result) judge(facts *domainFacts, roots *x509.CertPool, now time.Time) {
+func (res *Result) judge(facts *domainFacts, cfg *Config, now time.Time) {
 	res.MTASTS, res.TLSRPT = stsOf(facts), facts.reports
+	// A wrapped ErrNoRecord is a record that cannot be read or looked up: it may yet become one.
+	res.own = facts.stsErr != mtasts.ErrNoRecord || slices.ContainsFunc(facts.hosts, hostFacts.demand)
 	byName := map[string]*hostFacts{}
 	for i := range facts.hosts {
 		byName[facts.hosts[i].host.Name] = &facts.hosts[i]
@@ -30,13 +32,13 @@ func (res *Result) judge(facts *domainFacts, roots *x509.CertPool, now time.Time
 	for i := range res.MX {
 		m := &res.MX[i]
 		if len(m.chain) > 0 {
-			m.Certificate = certificateOf(tlsauth.Describe(m.chain, m.Host, roots, now), now)
+			m.Certificate = certificateOf(tlsauth.Describe(m.chain, m.Host, cfg.Roots, now), now)
 		}
 		m.DANE = dane(m, facts, byName[m.Host], now)
 		m.MTASTS = sts(m, facts)
 		res.Inconclusive = res.Inconclusive || m.inconclusive && !m.unreachable
-		if w := stripped(m, byName[m.Host]); w != "" {
-			res.Warnings = append(res.Warnings, w)
+		if m.Stripping = suspect(m, byName[m.Host], cfg.Past); m.Stripping != "" {
+			res.Warnings = append(res.Warnings, m.warning())
 		}
 	}
 	if facts.reportBy != nil {
@@ -121,21 +123,4 @@ func sts(m *MX, facts *domainFacts) string {
 		return factUnknown
 	}
 	return factOK
-}
-
-// stripped tells of a host that offers no TLS though it is known to have it: somebody on the
-// way may take the offer out (RFC 3207 §6).
-func stripped(m *MX, h *hostFacts) string {
-	if m.StartTLS != NotOffered {
-		return ""
-	}
-	where := m.Host + " [" + m.IP + "] offers no STARTTLS, although "
-	const so = ": somebody between here and there may be taking it out"
-	switch {
-	case h != nil && len(h.tlsa) > 0:
-		return where + "it publishes TLSA records" + so
-	case m.MTASTS == factFail || m.MTASTS == factTesting:
-		return where + "its domain has an MTA-STS policy" + so
-	}
-	return ""
 }

@@ -2,6 +2,7 @@ package probe_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -100,6 +101,13 @@ func TestDeep(t *testing.T) {
 	}
 	if len(d.Groups) < 5 || d.Groups[0] != "X25519MLKEM768" {
 		t.Errorf("groups %v", d.Groups)
+	}
+	// Under TLS 1.2 ServerKeyExchange names the group; there are no post-quantum ones.
+	if len(d.OlderGroups) < 4 || !slices.Contains(d.OlderGroups, "x25519") || !slices.Contains(d.OlderGroups, "secp521r1") {
+		t.Errorf("groups before TLS 1.3: %v", d.OlderGroups)
+	}
+	if d := deep(sandbox.Host{TLS: sandbox.TLS{Min: uint16(tlsnames.TLS13)}}); len(d.OlderGroups) > 0 || len(d.Groups) < 5 {
+		t.Errorf("TLS 1.3 only: groups %v, %v", d.Groups, d.OlderGroups)
 	}
 	if d := deep(sandbox.Host{NoSTARTTLS: true}); d != nil {
 		t.Errorf("without STARTTLS: %+v", d)

@@ -1,9 +1,6 @@
 package probe_test
 
 import (
-	"context"
-	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -46,46 +43,4 @@ func TestMemory(t *testing.T) {
 			t.Errorf("%q: %v, %v", garbage, m, err)
 		}
 	}
-}
-
-// No more than two connections to an address at once; a third waits for a place, and for no
-// longer than it may.
-func TestLimiter(t *testing.T) {
-	t.Parallel()
-	l := probe.NewLimiter(func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) {
-		a, b := net.Pipe()
-		_ = b.Close()
-		return a, nil
-	}, time.Minute)
-	one, other := netip.MustParseAddrPort("192.0.2.1:25"), netip.MustParseAddrPort("192.0.2.2:25")
-	var open []net.Conn
-	for range 2 {
-		c, err := l.Dial(t.Context(), netip.Addr{}, one)
-		if err != nil {
-			t.Fatal(err)
-		}
-		open = append(open, c)
-	}
-	brief, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	if _, err := l.Dial(brief, netip.Addr{}, one); err == nil {
-		t.Error("a third connection")
-	}
-	if c, err := l.Dial(t.Context(), netip.Addr{}, other); err != nil {
-		t.Errorf("another address: %v", err)
-	} else {
-		_ = c.Close()
-	}
-	_ = open[0].Close()
-	_ = open[0].Close() // closing twice gives one place back
-	c, err := l.Dial(t.Context(), netip.Addr{}, one)
-	if err != nil {
-		t.Fatal(err)
-	}
-	brief2, cancel2 := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel2()
-	if _, err := l.Dial(brief2, netip.Addr{}, one); err == nil {
-		t.Error("a place too many was given back")
-	}
-	_, _ = c.Close(), open[1].Close()
 }

@@ -126,6 +126,7 @@ func (p *Prober) forecast(ctx context.Context, r Recipient) Verdict {
 	d := r.Destination
 	prof := Profile{Name: r.Profile, Requirement: d.Requirement, Offer: d.Offer, Pool: d.Pool}
 	var rows []MX
+	own := false
 	if route, err := p.cfg.Resolver.Lookup(ctx, d.Domain); err == nil && !route.Null {
 		for _, h := range route.Hosts {
 			rows = append(rows, MX{Host: h.Name, Preference: h.Preference})
@@ -136,11 +137,12 @@ func (p *Prober) forecast(ctx context.Context, r Recipient) Verdict {
 			}
 			return strings.Compare(a.Host, b.Host) // equals come in any order
 		})
+		own = p.demands(ctx, d.Domain, route)
 	}
 	// The same hosts under other duties are another question.
 	same := prof
 	same.Name = strings.TrimPrefix(d.Key(), d.Domain)
-	f := p.once(ctx, d.Domain, same, &Result{MX: rows})
+	f := p.once(ctx, d.Domain, same, hostsKey(d.Domain, rows, own))
 	v := f.whole
 	v.Profile = r.Profile
 	return v

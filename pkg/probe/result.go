@@ -23,6 +23,8 @@ type Result struct {
 	// be found out, for now.
 	NoMail       bool `json:"-"`
 	Inconclusive bool `json:"-"`
+
+	own bool // the domain publishes demands of its own
 }
 
 // MX is one address of one mail host.
@@ -43,11 +45,15 @@ type MX struct {
 	Verdicts    []Verdict         `json:"verdicts,omitempty"`
 	ClientCert  bool              `json:"client_certificate"` // the server insists on one
 	Throttled   bool              `json:"throttled"`
+	// Stripping says what speaks for TLS having been taken out on the way, where the host offers
+	// none or refuses it; "" where nothing does.
+	Stripping string `json:"stripping"`
 
 	chain        []*x509.Certificate
 	inconclusive bool // something about it may be found out another time
 	unreachable  bool // this host has no way to the address's network
 	neverTLS     bool // STARTTLS is offered, and never led to TLS
+	traces       traces
 	why          string
 }
 

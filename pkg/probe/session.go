@@ -29,6 +29,7 @@ type sessionResult struct {
 	best        *Best
 	chain       []*x509.Certificate
 	unreachable bool
+	traces      traces // where STARTTLS is not offered
 }
 
 func (s *sessionResult) text() string {
@@ -52,9 +53,9 @@ func (a *asker) session(ctx context.Context, h smtp.Hello, seen func()) sessionR
 			return f
 		}
 		if !s.Offers("STARTTLS") {
-			s.Quit()
 			out.starttls = NotOffered
 			a.note(Evidence{Version: everything, Error: s.Peer().String() + " offers no TLS (no STARTTLS in its answer to EHLO)"})
+			out.traces = a.traces(ctx, s)
 			return nil
 		}
 		out.starttls = Offered

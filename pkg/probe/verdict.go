@@ -2,11 +2,15 @@ package probe
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/sendctl/sendctl/pkg/courier"
 	"github.com/sendctl/sendctl/pkg/delivery"
+	"github.com/sendctl/sendctl/pkg/mtasts"
+	"github.com/sendctl/sendctl/pkg/route"
 )
 
 // foretold is what a set of hosts came to under a profile, for every domain that has the same.
@@ -20,8 +24,12 @@ type foretold struct {
 // about it, nil where it has no hosts.
 func (p *Prober) foretell(ctx context.Context, domain string, res *Result) []Verdict {
 	out := make([]Verdict, len(p.cfg.Profiles))
+	hosts := ""
+	if res != nil {
+		hosts = hostsKey(domain, res.MX, res.own)
+	}
 	for i, prof := range p.cfg.Profiles {
-		f := p.once(ctx, domain, prof, res)
+		f := p.once(ctx, domain, prof, hosts)
 		out[i] = f.whole
 		if res == nil || !p.cfg.EachHost {
 			continue
@@ -37,11 +45,12 @@ func (p *Prober) foretell(ctx context.Context, domain string, res *Result) []Ver
 }
 
 // once runs the host loop for a domain, or takes what it came to for another domain with the
-// very same hosts: their verdicts under one profile cannot differ.
-func (p *Prober) once(ctx context.Context, domain string, prof Profile, res *Result) *foretold {
+// very same hosts: their verdicts under one profile cannot differ. hosts is their hostsKey, ""
+// where there are none.
+func (p *Prober) once(ctx context.Context, domain string, prof Profile, hosts string) *foretold {
 	f := &foretold{done: make(chan struct{})}
-	if res != nil && len(res.MX) > 0 {
-		key := prof.Name + " " + hostsKey(res.MX)
+	if hosts != "" {
+		key := prof.Name + " " + hosts
 		p.mu.Lock()
 		before, known := p.verdicts[key]
 		if !known {
@@ -62,9 +71,17 @@ func (p *Prober) once(ctx context.Context, domain string, prof Profile, res *Res
 	return f
 }
 
-// hostsKey tells sets of hosts apart: what the host loop sees of them.
-func hostsKey(rows []MX) string {
+// hostsKey tells sets of hosts apart: what the host loop sees of them. own says that demands are
+// published for the domain, by MTA-STS or DANE: its verdicts are shared with no other, for what
+// one domain demands of a host another may not (RFC 8461 §4, RFC 7672 §2.2.1).
+func hostsKey(domain string, rows []MX, own bool) string {
+	if len(rows) == 0 {
+		return ""
+	}
 	var b strings.Builder
+	if own {
+		b.WriteString(domain + "\n")
+	}
 	for i := range rows {
 		b.WriteString(rows[i].Host + " " + rows[i].IP + " ")
 		b.WriteByte(byte(rows[i].Preference>>8) + 1)
@@ -72,6 +89,22 @@ func hostsKey(rows []MX) string {
 	}
 	return b.String()
 }
+
+// demands reports whether a domain publishes what its mail must get, or may do so: what cannot
+// be looked up might be there.
+func (p *Prober) demands(ctx context.Context, domain string, r route.Route) bool {
+	texts, err := p.cfg.Resolver.TXT(ctx, "_mta-sts."+domain)
+	if err != nil {
+		return true
+	}
+	if _, err := mtasts.ParseRecord(texts.Texts); !errors.Is(err, mtasts.ErrNoRecord) {
+		return true
+	}
+	return slices.ContainsFunc(p.hosts(ctx, r), hostFacts.demand)
+}
+
+// demand reports TLSA records, or that whether there are any is not known.
+func (h hostFacts) demand() bool { return len(h.tlsa)+h.skipped > 0 || h.tlsaErr != nil }
 
 // outlook runs the host loop of sending up to where MAIL would follow. The first session that
 // satisfies the profile decides for the domain, as it does in sending; the rest is walked over
