@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/sendctl/sendctl/cmd/internal/ui"
 	"github.com/sendctl/sendctl/pkg/config"
@@ -43,7 +42,7 @@ func (a *app) dryRun(ctx context.Context, f *sendFlags, cfg *config.Config, opts
 	defer l.close()
 	name := l.hostname()
 	a.warn(out, cfg, opts, &network{sandboxed: f.box.at != "", hostname: name})
-	report := send.Plan(ctx, send.Config{Clock: time.Now, Hostname: name}, opts, ins)
+	report := send.Plan(ctx, send.Config{Clock: a.now, Hostname: name}, opts, ins)
 	p := planOf(report)
 	l.fill(ctx, p.Recipients)
 	for _, n := range report.Notes {

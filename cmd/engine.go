@@ -55,6 +55,7 @@ func (a *app) equip(e *engine, cfg *config.Config, flags *sandboxFlags, notify b
 	e.progress = out.Progress(0)
 	e.closers = append(e.closers, func() error { e.progress.Done(); return nil })
 	e.Config = e.configure(cfg, store, notify)
+	e.Clock = a.now
 	e.Observer = &watcher{out: out, progress: e.progress}
 	return nil
 }
@@ -66,7 +67,7 @@ func (e *engine) configure(cfg *config.Config, store *spool.Spool, notify bool) 
 		schedule.Waits = append(schedule.Waits, w/speed)
 	}
 	return send.Config{
-		Spool: store, Courier: e.net.courier, Clock: time.Now, Hostname: e.net.hostname,
+		Spool: store, Courier: e.net.courier, Hostname: e.net.hostname,
 		Connections:               s.Delivery.Connections,
 		ConnectionsPerDestination: s.Delivery.ConnectionsPerDestination,
 		MessagesPerConnection:     s.Delivery.MessagesPerConnection,
@@ -100,7 +101,7 @@ func (a *app) openSpool(cfg *config.Config, box *sandboxNetwork) (*spool.Spool, 
 	if err != nil {
 		return nil, err
 	}
-	o := spool.Options{OnDoubt: spool.Retry}
+	o := spool.Options{OnDoubt: spool.Retry, Clock: a.now}
 	if cfg.Settings.Spool.OnDoubt == config.DoubtHold {
 		o.OnDoubt = spool.Hold
 	}

@@ -54,10 +54,10 @@ func (a *app) showHistory(ctx context.Context, s *spool.Spool, f *historyFlags) 
 		return err
 	}
 	h := spool.HistoryFilter{Filter: filter, CleartextOnly: f.cleartext, Limit: f.limit, Newest: f.limit > 0}
-	if h.Since, err = instant(f.since, time.Now()); err != nil {
+	if h.Since, err = instant(f.since, a.now()); err != nil {
 		return usagef("", "--since: %w", err)
 	}
-	if h.Until, err = instant(f.until, time.Now()); err != nil {
+	if h.Until, err = instant(f.until, a.now()); err != nil {
 		return usagef("", "--until: %w", err)
 	}
 	rows, err := collected(s.History(ctx, h))

@@ -3,10 +3,8 @@ package cmd
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/sendctl/sendctl/pkg/config"
-	"github.com/sendctl/sendctl/pkg/delivery"
 	"github.com/sendctl/sendctl/pkg/mail"
 	"github.com/sendctl/sendctl/pkg/policy"
 	"github.com/sendctl/sendctl/pkg/send"
@@ -28,8 +26,7 @@ func (a *app) runQueue(ctx context.Context, f *filterFlags, box *sandboxFlags, o
 	}
 	err = a.locked(ctx, e, o.waitLock, func() error {
 		opts := send.RunOptions{
-			Filter: filter, Now: o.now, Watch: o.watch, Horizon: horizon(e.Schedule),
-			MaxRun: cfg.Settings.Delivery.MaxRun,
+			Filter: filter, Now: o.now, Watch: o.watch, MaxRun: cfg.Settings.Delivery.MaxRun,
 		}
 		if o.watch {
 			opts.MaxRun = 0
@@ -78,15 +75,6 @@ func (a *app) leftOver(ctx context.Context, s *spool.Spool) error {
 		return outcome(exitDeferred)
 	}
 	return nil
-}
-
-// horizon is the longest wait that the schedule can give, with its jitter and some slack.
-func horizon(s delivery.Schedule) time.Duration {
-	var longest time.Duration
-	for _, w := range s.Waits {
-		longest = max(longest, w)
-	}
-	return longest + longest/5 + time.Minute
 }
 
 // currentPolicy is what the configuration says now of mail that was accepted earlier.

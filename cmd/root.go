@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +24,7 @@ type surroundings struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
 	uid            int
+	now            func() time.Time // nil: time.Now
 }
 
 // app is one call of the command line: its surroundings and the global flags.
@@ -37,7 +39,10 @@ type app struct {
 }
 
 // Main runs the command line of this process and returns its exit status.
-func Main() int {
+func Main() int { return runProcess(time.Now) }
+
+// runProcess is Main by a clock.
+func runProcess(clock func() time.Time) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	// The first signal ends the run at a safe point, a second one at once: nothing is lost by it.
@@ -46,11 +51,14 @@ func Main() int {
 	signal.Ignore(syscall.SIGPIPE)
 	return run(ctx, surroundings{
 		args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		getenv: os.Getenv, uid: os.Getuid(),
+		getenv: os.Getenv, uid: os.Getuid(), now: clock,
 	})
 }
 
 func run(ctx context.Context, s surroundings) (status int) {
+	if s.now == nil {
+		s.now = time.Now
+	}
 	a := &app{surroundings: s}
 	defer func() {
 		if v := recover(); v != nil {

@@ -16,7 +16,7 @@ import (
 // TestMain lets the scripts run the command itself, each time in a process of its own.
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
-		os.Exit(Main())
+		os.Exit(runProcess(setClock()))
 	}
 	testscript.Main(m, map[string]func(){
 		"sendctl": func() { os.Exit(Main()) },

@@ -85,7 +85,7 @@ func (a *app) runSend(c *cobra.Command, f *sendFlags, paths []string) error {
 	}
 	ins, err := a.inputs(paths, f.list)
 	if f.done != "" {
-		ins, err = settledInputs(ins, err, time.Now())
+		ins, err = settledInputs(ins, err, a.now())
 	}
 	if err != nil {
 		return err

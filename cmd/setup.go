@@ -92,9 +92,11 @@ func (a *app) network(cfg *config.Config, box *sandboxNetwork) (*network, error)
 	if trace != nil {
 		n.close = func() { _ = trace.Close() }
 	}
+	session := sessionOptions(s, timeouts, trace)
+	session.Clock = a.now
 	n.courier = courier.New(courier.Config{
 		Resolver: resolver, Dial: dial, Port: uint16(s.Delivery.Port),
-		Session:  sessionOptions(s, timeouts, trace),
+		Session:  session,
 		Hostname: n.hostname, Pools: pools(s), PublicRoots: roots,
 		AllowPrivate: s.Delivery.AllowPrivateAddresses, Pass: maxPass,
 	})

@@ -80,6 +80,18 @@ func Expire(o Outcome) Outcome {
 	return o
 }
 
+// Unclear turns a bounce over a certificate's dates into a deferral, for the clock by which
+// they were judged seems to be wrong. Any other outcome is left alone.
+func Unclear(o Outcome) Outcome {
+	if o.Status != Bounced || o.Reason != policy.CertificateExpired {
+		return o
+	}
+	o.Status = Deferred
+	o.Code, o.Enhanced = Code(o.Reason, false)
+	o.Text += " (or this machine's clock was set forward since the message was queued: look at the date)"
+	return o
+}
+
 func conclusion(decider Attempt, final bool, all []Attempt) Outcome {
 	o := Outcome{Status: Deferred, Reason: decider.Reason, Reply: decider.Reply, Text: decider.Text, Session: decider.Session, Attempts: all}
 	if final {

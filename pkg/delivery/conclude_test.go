@@ -201,6 +201,27 @@ func TestExpire(t *testing.T) {
 	}
 }
 
+// F14: only a verdict over dates waits for the clock to be looked at.
+func TestUnclear(t *testing.T) {
+	t.Parallel()
+	for _, r := range policy.Reasons() {
+		for _, status := range []Status{Bounced, Deferred} {
+			o := Outcome{Status: status, Reason: r, Text: "mx1 said so"}
+			o.Code, o.Enhanced = Code(r, status == Bounced)
+			got := Unclear(o)
+			if r != policy.CertificateExpired || status != Bounced {
+				if got.Status != o.Status || got.Code != o.Code || got.Text != o.Text {
+					t.Errorf("%s %s: %+v", status, r, got)
+				}
+				continue
+			}
+			if got.Status != Deferred || got.Code != 454 || got.Enhanced.Class != 4 || !strings.Contains(got.Text, "clock") {
+				t.Errorf("%+v", got)
+			}
+		}
+	}
+}
+
 func TestSettled(t *testing.T) {
 	t.Parallel()
 	for s, want := range map[Status]bool{Queued: false, Delivered: true, Deferred: false, Bounced: true, InDoubt: false, Held: false, Cancelled: true} {

@@ -40,14 +40,23 @@ func (s Schedule) Next(attempts int, queued, last time.Time, jitter float64) (ne
 	return last.Add(lengthened(s.wait(attempts), jitter)), false
 }
 
-// Due reports whether a recipient whose next attempt was set to next is due now. It also is
-// when next lies further ahead than any wait could have put it: the clock was set back since.
-func (s Schedule) Due(next, now time.Time) bool {
+// Horizon is the longest that a recipient can have to wait for its next attempt. One that
+// waits for a later time than that from now was put off before the clock was set back: it is
+// due.
+func (s Schedule) Horizon() time.Duration {
 	longest := time.Duration(0)
 	for n := range max(len(s.Waits), 1) {
 		longest = max(longest, s.wait(n+1))
 	}
-	return !next.After(now) || next.Sub(now) > lengthened(longest, 1)
+	return lengthened(longest, 1)
+}
+
+// Jumped reports that the clock must have been set forward since a recipient was queued: by
+// the attempt at last the time allowed for all of them has passed, and there were not as many.
+// (Or nobody tried for days; that cannot be told apart.) What is judged by such a clock, as
+// the dates of a certificate are, is not final yet.
+func (s Schedule) Jumped(attempts int, queued, last time.Time) bool {
+	return attempts < s.leastAttempts() && last.Sub(queued) >= s.For
 }
 
 // wait is the pause after so many attempts. Without any waits it is the last default one.

@@ -76,27 +76,42 @@ func TestNextNeverOverflows(t *testing.T) {
 	}
 }
 
-func TestDue(t *testing.T) {
+func TestHorizon(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		s    Schedule
+		want time.Duration
+	}{
+		{DefaultSchedule(), 4*time.Hour + 24*time.Minute}, // with all of the jitter
+		{Schedule{Waits: []time.Duration{time.Hour, 10 * time.Minute}}, 66 * time.Minute},
+		{Schedule{}, 4*time.Hour + 24*time.Minute},
+		{Schedule{Waits: []time.Duration{math.MaxInt64}}, math.MaxInt64},
+	} {
+		if got := c.s.Horizon(); got != c.want {
+			t.Errorf("%v: %v, want %v", c.s, got, c.want)
+		}
+	}
+}
+
+// F14: a clock that was set forward is told from time that passed by how often was tried.
+func TestJumped(t *testing.T) {
 	t.Parallel()
 	s := DefaultSchedule()
 	for _, c := range []struct {
-		ahead time.Duration
-		want  bool
+		attempts int
+		last     time.Duration
+		want     bool
 	}{
-		{-time.Hour, true},
-		{0, true},
-		{time.Second, false},
-		{4 * time.Hour, false},
-		{4*time.Hour + 24*time.Minute, false}, // with all of the jitter
-		{4*time.Hour + 25*time.Minute, true},  // F14: the clock was set back
-		{10 * 365 * 24 * time.Hour, true},
+		{1, 0, false},
+		{1, 119 * time.Hour, false},
+		{1, 120 * time.Hour, true},
+		{5, 10 * 365 * 24 * time.Hour, true},
+		{6, 10 * 365 * 24 * time.Hour, false}, // enough attempts: it is as good as the truth
+		{1, -10 * 365 * 24 * time.Hour, false},
 	} {
-		if got := s.Due(noon.Add(c.ahead), noon); got != c.want {
-			t.Errorf("%v ahead: %v", c.ahead, got)
+		if got := s.Jumped(c.attempts, noon, noon.Add(c.last)); got != c.want {
+			t.Errorf("%d attempts in %v: %v", c.attempts, c.last, got)
 		}
-	}
-	if (Schedule{}).Due(noon.Add(time.Hour), noon) {
-		t.Error("without waits an hour ahead is due")
 	}
 }
 
@@ -137,8 +152,8 @@ func TestNextProperties(t *testing.T) {
 		if next.Before(last.Add(wait)) || next.After(last.Add(wait+wait/10)) {
 			t.Fatalf("%v after the last attempt, the wait is %v", next.Sub(last), wait)
 		}
-		if s.Due(next, last) && next.After(last) {
-			t.Fatal("due at once")
+		if next.Sub(last) > s.Horizon() {
+			t.Fatal("it waits longer than anything has to")
 		}
 		if more, _ := s.Next(attempts, noon, last, 1); more.Before(next) {
 			t.Fatal("more jitter comes earlier")

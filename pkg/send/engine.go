@@ -262,6 +262,9 @@ func (e *engine) settle(r *Row, o delivery.Outcome, jitter float64) {
 	now := e.cfg.Clock()
 	fresh := o.Attempts
 	r.Next, r.Settled = time.Time{}, time.Time{}
+	if e.cfg.Schedule.Jumped(r.tries+1, r.Queued, now) {
+		o = delivery.Unclear(o)
+	}
 	if o.Status == delivery.Deferred || o.Status == delivery.InDoubt {
 		next, expired := e.cfg.Schedule.Next(r.tries+1, r.Queued, now, jitter)
 		if expired {

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/sendctl/sendctl/pkg/courier"
-	"github.com/sendctl/sendctl/pkg/delivery"
 	"github.com/sendctl/sendctl/pkg/mail"
 	"github.com/sendctl/sendctl/pkg/policy"
 	"github.com/sendctl/sendctl/pkg/spool"
@@ -187,56 +185,6 @@ func (h *headerCatcher) Write(p []byte) (int, error) {
 		return 0, errHeaderComplete
 	}
 	return len(p), nil
-}
-
-// linger tries what was deferred again whenever it comes due, until a time.
-func (r *round) linger(until time.Time) {
-	for r.engine.ctx.Err() == nil {
-		ids, due := r.unsettled()
-		if len(ids) == 0 || due.After(until) || !r.sleep(due) {
-			return
-		}
-		for chunk := range slices.Chunk(ids, 400) {
-			if _, err := r.take(r.engine.ctx, spool.ClaimRequest{Filter: spool.Filter{IDs: chunk}, Limit: 10_000}); err != nil {
-				r.storeError(err)
-				return
-			}
-		}
-		r.engine.wait()
-		r.notify()
-	}
-}
-
-// unsettled lists the messages that have recipients to be tried again, and when the first is due.
-func (r *round) unsettled() (ids []string, due time.Time) {
-	seen := map[string]bool{}
-	for _, row := range r.rows {
-		if row.Next.IsZero() || row.Outcome.Status.Settled() || row.Outcome.Status == delivery.Held {
-			continue
-		}
-		if due.IsZero() || row.Next.Before(due) {
-			due = row.Next
-		}
-		if !seen[row.QueueID] {
-			seen[row.QueueID] = true
-			ids = append(ids, row.QueueID)
-		}
-	}
-	slices.Sort(ids)
-	return ids, due
-}
-
-// sleep waits for a time; false when the run was interrupted meanwhile.
-func (r *round) sleep(until time.Time) bool {
-	// A little behind the time, so that what is due at that millisecond is due for the store too.
-	t := time.NewTimer(until.Sub(r.cfg.Clock()) + 2*time.Millisecond)
-	defer t.Stop()
-	select {
-	case <-r.engine.ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }
 
 // storeError stops the run, unless it was interrupted anyway.

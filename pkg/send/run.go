@@ -16,9 +16,6 @@ type RunOptions struct {
 	Watch bool
 	// MaxRun is after which nothing new is begun; 0 for no bound.
 	MaxRun time.Duration
-	// Horizon is the longest that anything can have to wait by the schedule: what is put off
-	// further was put off by a wrong clock (F14).
-	Horizon time.Duration
 }
 
 // page is how many recipients are claimed at once, and crowd how many may be under way before
@@ -70,7 +67,7 @@ func (r *round) work(opts RunOptions) error {
 	if opts.MaxRun > 0 {
 		end = r.cfg.Clock().Add(opts.MaxRun)
 	}
-	req := spool.ClaimRequest{Filter: opts.Filter, Limit: page, Horizon: opts.Horizon}
+	req := spool.ClaimRequest{Filter: opts.Filter, Limit: page, Horizon: r.cfg.Schedule.Horizon()}
 	for r.engine.ctx.Err() == nil && (end.IsZero() || r.cfg.Clock().Before(end)) {
 		r.engine.below(crowd)
 		n, err := r.take(r.engine.ctx, req)

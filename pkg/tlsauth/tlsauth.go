@@ -83,11 +83,18 @@ func Verify(chain []*x509.Certificate, host string, pool *x509.CertPool, now tim
 	return policy.Finding{Reason: decider.Reason, Passing: decider.Passing, Text: strings.Join(texts, "; ")}
 }
 
+// forgotten is how long a certificate has expired when one may doubt the clock instead.
+const forgotten = 365 * 24 * time.Hour
+
 func dates(leaf *x509.Certificate, now time.Time) policy.Finding {
 	const day = "2006-01-02"
 	switch {
 	case now.After(leaf.NotAfter):
-		return policy.Finding{Reason: policy.CertificateExpired, Text: "the certificate expired on " + leaf.NotAfter.UTC().Format(day)}
+		text := "the certificate expired on " + leaf.NotAfter.UTC().Format(day)
+		if now.Sub(leaf.NotAfter) > forgotten {
+			text += fmt.Sprintf(" (this machine's clock says %s)", now.UTC().Format(day))
+		}
+		return policy.Finding{Reason: policy.CertificateExpired, Text: text}
 	case now.Before(leaf.NotBefore):
 		return policy.Finding{Reason: policy.CertificateExpired, Passing: true, Text: fmt.Sprintf(
 			"the certificate is not valid before %s (this machine's clock says %s)", leaf.NotBefore.UTC().Format(day), now.UTC().Format(day))}
