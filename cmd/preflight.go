@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -85,11 +86,7 @@ type flown struct {
 }
 
 func (a *app) runPreflight(c *cobra.Command, f *preflightFlags, paths []string) error {
-	out, err := a.output()
-	if err != nil {
-		return err
-	}
-	cfg, err := a.configuration()
+	out, cfg, err := a.opening()
 	if err != nil {
 		return err
 	}
@@ -105,18 +102,15 @@ func (a *app) runPreflight(c *cobra.Command, f *preflightFlags, paths []string) 
 	if err != nil {
 		return err
 	}
-	box, err := f.box.open(a.flags.state)
-	if err != nil {
+	var got *flown
+	err = a.within(&f.box, func(box *sandboxNetwork) (err error) {
+		got, err = a.preflight(c.Context(), cfg, box, opts, preflightOf{ins, f.maxAge})
 		return err
-	}
-	if box != nil {
-		defer func() { _ = box.close() }()
-	}
-	got, err := a.preflight(c.Context(), cfg, box, opts, preflightOf{ins, f.maxAge})
-	if err != nil {
+	})
+	switch {
+	case err != nil:
 		return err
-	}
-	if c.Context().Err() != nil {
+	case c.Context().Err() != nil:
 		return outcome(exitInterrupted)
 	}
 	if f.failing != "" {
@@ -237,6 +231,18 @@ func (got *flown) status(least float64, demanded bool) error {
 	return nil
 }
 
+// sheetAddress is an address as it may stand in a spreadsheet. One that a program might take for
+// a formula is written with its local part in quotes, and not with an apostrophe before it as
+// other cells are: it still is the same address (RFC 5321 §4.1.2), for whoever reads the file as
+// a list of recipients.
+func sheetAddress(address string) string {
+	first, _ := utf8.DecodeRuneInString(address)
+	if at := strings.LastIndexByte(address, '@'); at > 0 && strings.ContainsRune("=+-@＝＋－＠", first) {
+		return `"` + address[:at] + `"` + address[at:]
+	}
+	return address
+}
+
 // writeFailing writes those who would not get it encrypted, for the telephone or a portal.
 func writeFailing(path string, all []probe.Forecast) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
@@ -248,7 +254,7 @@ func writeFailing(path string, all []probe.Forecast) error {
 	}}
 	for _, r := range all {
 		if r.Fate != probe.Encrypted {
-			t.Add(r.Recipient, string(r.Fate), r.Reason, r.Text, r.File)
+			t.Add(sheetAddress(r.Recipient), string(r.Fate), r.Reason, r.Text, r.File)
 		}
 	}
 	err = ui.New(ui.Options{Stdout: ui.Stream{W: f}, Format: ui.FormatCSV}).Print(nil, t)

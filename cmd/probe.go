@@ -71,11 +71,7 @@ func (a *app) probeCommand() *cobra.Command {
 }
 
 func (a *app) runProbe(c *cobra.Command, f *probeFlags, args []string) error {
-	out, err := a.output()
-	if err != nil {
-		return err
-	}
-	cfg, err := a.configuration()
+	out, cfg, err := a.opening()
 	if err != nil {
 		return err
 	}
@@ -91,29 +87,29 @@ func (a *app) runProbe(c *cobra.Command, f *probeFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	box, err := f.box.open(a.flags.state)
-	if err != nil {
-		return err
-	}
-	if box != nil {
-		defer func() { _ = box.close() }()
-	}
-	p, err := a.probing(cfg, box)
-	if err != nil {
-		return err
-	}
-	defer p.close()
-	p.Deep, p.EachHost = f.deep, f.profile != ""
-	for _, s := range profiles {
-		p.Profiles = append(p.Profiles, profileOf(s))
-	}
-	if f.profile != "" {
-		p.Sources = pools(cfg.Settings)[p.Profiles[0].Pool]
-	} else {
+	var results []*probe.Result
+	err = a.within(&f.box, func(box *sandboxNetwork) error {
+		p, err := a.probing(cfg, box)
+		if err != nil {
+			return err
+		}
+		defer p.close()
+		p.Past = a.past(c.Context(), cfg, box)
+		p.Deep, p.EachHost = f.deep, f.profile != ""
+		for _, s := range profiles {
+			p.Profiles = append(p.Profiles, profileOf(s))
+		}
 		p.Sources = pools(cfg.Settings)[policy.DefaultPool]
-	}
-	results := a.probeAll(c.Context(), out, p, domains)
-	if c.Context().Err() != nil {
+		if f.profile != "" {
+			p.Sources = pools(cfg.Settings)[p.Profiles[0].Pool]
+		}
+		results = a.probeAll(c.Context(), out, p, domains)
+		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case c.Context().Err() != nil:
 		return outcome(exitInterrupted)
 	}
 	if err := showProbe(out, results, f.wide, wanted); err != nil {

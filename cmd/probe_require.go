@@ -63,6 +63,9 @@ func (r requirement) of(m *probe.MX) fact {
 	case requireSTS:
 		return published(m.MTASTS)
 	}
+	if m.StartTLS == probe.NotOffered {
+		return unmet // TLS that was found without being offered is used by nobody
+	}
 	result := unmet
 	for _, v := range tlsnames.Versions() {
 		if v.String() < "TLSv"+strings.TrimPrefix(string(r), "tls") {

@@ -44,7 +44,7 @@ func toneOf(cell string) ui.Tone {
 	switch cell {
 	case "yes", "ok", "tls", "A", "A+":
 		return ui.Good
-	case "NO", "refused", "fail", "bounce", "F":
+	case "NO", "stripped?", "refused", "fail", "bounce", "F":
 		return ui.Bad
 	case "cleartext":
 		return ui.Alarm
@@ -92,7 +92,10 @@ func hostTable(results []*probe.Result, wide bool) ui.Table {
 
 func hostRow(r *probe.Result, m *probe.MX, wide bool) []string {
 	row := []string{r.Domain, fmt.Sprint(m.Preference), m.Host, m.IP, string(m.StartTLS)}
-	if m.StartTLS == probe.NotOffered {
+	switch {
+	case m.StartTLS == probe.NotOffered && m.Stripping != "":
+		row[4] = "stripped?"
+	case m.StartTLS == probe.NotOffered:
 		row[4] = "NO"
 	}
 	for _, v := range []string{"TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"} {
@@ -115,7 +118,7 @@ func hostRow(r *probe.Result, m *probe.MX, wide bool) []string {
 
 // versionCell is a version's answer; "" where the host does not get as far as TLS.
 func versionCell(m *probe.MX, version string) string {
-	if m.StartTLS == probe.NotOffered {
+	if m.StartTLS == probe.NotOffered && m.Versions[version] == probe.No {
 		return ""
 	}
 	if a := m.Versions[version]; a != probe.Unknown {
@@ -179,6 +182,9 @@ func addDeep(t *ui.Table, m *probe.MX) {
 	}
 	if len(d.Groups) > 0 {
 		add("groups", "", strings.Join(d.Groups, ", "))
+	}
+	if len(d.OlderGroups) > 0 {
+		add("older groups", "", strings.Join(d.OlderGroups, ", "))
 	}
 	add("fallback", "", "a needless fallback is noticed (RFC 7507): "+string(d.Fallback))
 	if !d.Complete {

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/sendctl/sendctl/cmd/internal/ui"
 	"github.com/sendctl/sendctl/pkg/config"
 	"github.com/sendctl/sendctl/pkg/courier"
 	"github.com/sendctl/sendctl/pkg/mail"
@@ -42,6 +43,28 @@ func probeTimeouts() config.Timeouts {
 type probing struct {
 	probe.Config
 	close func()
+}
+
+// opening is what probe and preflight begin with, before they look at their own flags.
+func (a *app) opening() (*ui.Output, *config.Config, error) {
+	out, err := a.output()
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg, err := a.configuration()
+	return out, cfg, err
+}
+
+// within does something in the sandbox that the flags ask for, or on the real network (nil).
+func (a *app) within(f *sandboxFlags, do func(*sandboxNetwork) error) error {
+	box, err := f.open(a.flags.state)
+	if err != nil {
+		return err
+	}
+	if box != nil {
+		defer func() { _ = box.close() }()
+	}
+	return do(box)
 }
 
 // probing makes what a prober needs, on the real network or in a sandbox. Its connections,
