@@ -47,10 +47,10 @@ func (a *app) past(ctx context.Context, cfg *config.Config, box *sandboxNetwork)
 func (a *app) deliveries(ctx context.Context, cfg *config.Config, box *sandboxNetwork) (map[string]overTLS, error) {
 	dir, err := a.stateDir(box)
 	if err != nil {
-		return nil, nil //nolint:nilerr // without a place for state there is none: HOME is not set
+		return nil, nil // HOME is not set: there is no state
 	}
 	if _, err := os.Stat(filepath.Join(dir, spoolFile)); err != nil {
-		return nil, nil //nolint:nilerr // nothing was sent from here
+		return nil, nil // nothing was sent from here
 	}
 	store, err := a.openSpool(cfg, box)
 	if err != nil {

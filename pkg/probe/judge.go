@@ -24,7 +24,8 @@ const (
 func (res *Result) judge(facts *domainFacts, cfg *Config, now time.Time) {
 	res.MTASTS, res.TLSRPT = stsOf(facts), facts.reports
 	// A wrapped ErrNoRecord is a record that cannot be read or looked up: it may yet become one.
-	res.own = facts.stsErr != mtasts.ErrNoRecord || slices.ContainsFunc(facts.hosts, hostFacts.demand)
+	none := facts.stsErr == mtasts.ErrNoRecord //nolint:errorlint // wrapped it means something else
+	res.own = !none || slices.ContainsFunc(facts.hosts, hostFacts.demand)
 	byName := map[string]*hostFacts{}
 	for i := range facts.hosts {
 		byName[facts.hosts[i].host.Name] = &facts.hosts[i]
