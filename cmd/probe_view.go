@@ -145,7 +145,13 @@ func unlessNone(s string) string {
 func noteEvidence(t *ui.Table, m *probe.MX) {
 	for _, e := range m.Evidence {
 		var parts []string
-		for _, p := range []string{e.Version, e.Alert, e.Reply, e.Error} {
+		if e.Version != "" {
+			parts = append(parts, "asked for "+e.Version)
+		}
+		if e.Alert != "" {
+			parts = append(parts, "alert "+e.Alert)
+		}
+		for _, p := range []string{e.Reply, e.Error} {
 			if p != "" {
 				parts = append(parts, p)
 			}
@@ -157,7 +163,7 @@ func noteEvidence(t *ui.Table, m *probe.MX) {
 // deepTable is what --deep found, a row for each version of each address.
 func deepTable(results []*probe.Result) ui.Table {
 	t := ui.Table{Shape: ui.Folding, Columns: []ui.Column{
-		{Title: "MX"}, {Title: "IP", Fold: 1}, {Title: "Version"}, {Title: "Order"}, {Title: "Offers", Wrap: true},
+		{Title: "MX"}, {Title: "IP", Fold: 1}, {Title: "Version"}, {Title: "Order"}, {Title: "Offers", Fold: 2},
 	}}
 	for _, r := range results {
 		for i := range r.MX {
