@@ -32,6 +32,9 @@ session (EHLO, STARTTLS, TLS, EHLO, QUIT; never MAIL) and up to three bare Clien
 the older versions. A version's answer is yes, no, unknown (throttled, too slow, broken) or
 unusable (offered, but with nothing that sendctl's TLS has). The grade is A+, A, B (TLS 1.0
 or 1.1 still on), C (certificate at fault), F (a host without TLS) or U (unknown).
+A host without TLS is called stripped? where something speaks for TLS having been taken out
+on the way: a keyword written over in its answer to EHLO, a STARTTLS that works though it is
+not announced, an earlier delivery over TLS, TLSA records or an MTA-STS policy.
 
 --profile adds what sending under that profile would come to, by the very code of send up
 to where MAIL would follow: tls, cleartext, bounce or defer.
@@ -62,7 +65,7 @@ func (a *app) probeCommand() *cobra.Command {
 	fl.StringVar(&f.profile, "profile", "", "would sender profile `NAME` deliver? - for the null profile")
 	fl.StringVar(&f.profiles, "profiles", "", "all: a verdict for every profile")
 	fl.StringVar(&f.require, "require", "", "what every MX must have: `LIST` of "+strings.Join(requirements(), ", ")+", with commas")
-	fl.BoolVar(&f.deep, "deep", false, "also SSLv2 and SSLv3, every cipher suite in the server's order, groups: up to 120 more connections")
+	fl.BoolVar(&f.deep, "deep", false, "also SSLv2 and SSLv3, cipher suites and groups in the server's order: up to 120 more connections")
 	fl.BoolVar(&f.wide, "wide", false, "more columns")
 	f.box.register(c)
 	_ = c.RegisterFlagCompletionFunc("profile", a.completeProfiles(false, -1))
