@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -82,6 +83,7 @@ func hint(err error, path string) string {
 	}{
 		{syscall.ENOSPC, "free some space (or inodes: df -i) on the file system of " + path + "; what was accepted is kept"},
 		{syscall.EROFS, "the file system of " + path + " is mounted read-only; name another state directory with --state"},
+		{syscall.EFBIG, "raise the limit of file size: ulimit -f unlimited"},
 		{syscall.EMFILE, "raise the limit of open files: ulimit -n 4096"},
 		{syscall.ENFILE, "the system has no file handles left"},
 		{syscall.EIO, "the disk under " + path + " reports errors; look into the system's log"},
@@ -98,10 +100,12 @@ func sqliteHint(code int, path string) string {
 	switch code & 0xff {
 	case sqlite3.SQLITE_FULL:
 		return hint(syscall.ENOSPC, path)
-	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN:
+	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
 		return hint(fs.ErrPermission, path)
+	case sqlite3.SQLITE_CANTOPEN: // whatever the cause: it makes files beside the database too
+		return "run as the owner of " + path + "; or there is room for no more files (df -i), or for no more open ones (ulimit -n)"
 	case sqlite3.SQLITE_IOERR:
-		return "the disk may be full or failing: df " + path + ", and look into the system's log"
+		return "the disk may be full (df " + path + "), a limit of file size be met (ulimit -f), or the disk be failing (the system's log)"
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return "another process holds the database; find it with: fuser -v " + path
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
@@ -126,6 +130,24 @@ func storeFault(err error) bool {
 		return true
 	}
 	return false
+}
+
+// distinct is errors.Join, but an error that says only what the first one says already is left
+// out: where the store fails, everything that is still to be done fails alike.
+func distinct(first error, more ...error) error {
+	for _, err := range more {
+		if err == nil {
+			continue
+		}
+		said := []string{}
+		if first != nil {
+			said = strings.Split(first.Error(), "\n")
+		}
+		if slices.ContainsFunc(strings.Split(err.Error(), "\n"), func(line string) bool { return !slices.Contains(said, line) }) {
+			first = errors.Join(first, err)
+		}
+	}
+	return first
 }
 
 // shellQuoted is a path as it can be pasted into a shell.

@@ -94,7 +94,7 @@ func (j *janitor) run() {
 		case len(chores) > 0:
 			err := j.clean(chores)
 			j.mu.Lock()
-			j.err = errors.Join(j.err, err)
+			j.err = distinct(j.err, err)
 			j.finished += len(chores)
 			j.round.Broadcast()
 			j.mu.Unlock()
@@ -122,7 +122,7 @@ func (j *janitor) clean(chores []chore) error {
 	for id, group := range bodies {
 		if err := j.s.overwrite(id, group); err != nil {
 			j.dirty[id] = true
-			failed = errors.Join(failed, err)
+			failed = distinct(failed, err)
 			continue
 		}
 		touched = append(touched, id)
@@ -133,11 +133,11 @@ func (j *janitor) clean(chores []chore) error {
 		}
 	}
 	for _, seg := range sealed {
-		failed = errors.Join(failed, j.s.disown(seg, !j.dirty[seg.id]))
+		failed = distinct(failed, j.s.disown(seg, !j.dirty[seg.id]))
 		touched = append(touched, seg.id)
 	}
 	slices.Sort(wiped)
-	return errors.Join(failed, j.s.forget(wiped, touched))
+	return distinct(failed, j.s.forget(wiped, touched))
 }
 
 // overwrite puts zeros in the place of bodies of one segment, durably.

@@ -211,18 +211,18 @@ func (s *Spool) Close() error {
 	s.mu.Unlock()
 	s.shelf.finish()
 	undone := s.jan.close()
-	err := errors.Join(undone, s.retire(undone == nil))
+	err := distinct(undone, s.retire(undone == nil))
 	s.writer.close()
 	for range readers {
 		if c := <-s.conns; c != nil {
-			err = errors.Join(err, c.close())
+			err = distinct(err, c.close())
 		}
 	}
 	if undone == nil {
 		s.writer.conn.truncateLog()
 	}
-	err = errors.Join(err, s.fault("closing", s.writer.conn.close()))
-	return errors.Join(err, s.me.unlock())
+	err = distinct(err, s.fault("closing", s.writer.conn.close()))
+	return distinct(err, s.me.unlock())
 }
 
 // hostProcess names a process for people.

@@ -4,6 +4,7 @@ package spool
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -315,5 +316,27 @@ func TestMigration(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestDistinct(t *testing.T) {
+	t.Parallel()
+	a, b := errors.New("a"), errors.New("b")
+	for _, tt := range []struct {
+		first error
+		more  []error
+		want  string
+	}{
+		{nil, nil, "<nil>"},
+		{nil, []error{nil, a, nil}, "a"},
+		{a, []error{errors.New("a"), b, errors.New("b")}, "a\nb"},
+		{a, []error{errors.Join(a, b), errors.Join(b, a)}, "a\na\nb"},
+	} {
+		if got := fmt.Sprint(distinct(tt.first, tt.more...)); got != tt.want {
+			t.Errorf("%v and %v: %q, want %q", tt.first, tt.more, got, tt.want)
+		}
+	}
+	if !errors.Is(distinct(a, b), b) {
+		t.Error("the second is lost")
 	}
 }
