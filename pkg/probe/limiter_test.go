@@ -10,7 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sendctl/sendctl/pkg/courier"
 	"github.com/sendctl/sendctl/pkg/probe"
+	"github.com/sendctl/sendctl/pkg/sandbox"
 )
 
 // No more than two connections to an address at once; a third waits for a place, and for no
@@ -53,6 +55,28 @@ func TestLimiter(t *testing.T) {
 		t.Error("a place too many was given back")
 	}
 	_, _ = c.Close(), open[1].Close()
+}
+
+// A probe that never got a place says so, and not that the host did not answer.
+func TestNoPlace(t *testing.T) {
+	t.Parallel()
+	w := oneHost(t, sandbox.Host{}, func(p *probe.Config, _ *courier.Config) { p.PerDomain = 300 * time.Millisecond })
+	facts, err := w.cfg.Resolver.Addresses(t.Context(), "mx.example.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		c, err := w.cfg.Dial(t.Context(), netip.Addr{}, netip.AddrPortFrom(facts.Addrs[0].Unmap(), 25))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	res := w.ask(t, "example.test")
+	if why := strings.Join(res.GradeReasons, " "); res.Grade != probe.GradeUnknown || !res.Inconclusive ||
+		!strings.Contains(why, "no time was left to ask mx.example.test") || res.MX[0].Connections != 0 {
+		t.Errorf("grade %s: %s; %+v", res.Grade, why, res.MX[0].Evidence)
+	}
 }
 
 // Waiting for a place is no part of the time for connecting, which begins with the call.
