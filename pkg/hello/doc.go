@@ -15,8 +15,9 @@
 //
 // No keys are made: a ClientHello of TLS 1.3 has an empty list of key shares, so that the
 // server answers with a HelloRetryRequest, which names its suite and the group that it prefers
-// (RFC 8446 §4.1.4, §4.2.8), post-quantum ones too. What follows a ServerHello is not read. The
-// prober then says Goodbye and closes.
+// (RFC 8446 §4.1.4, §4.2.8), post-quantum ones too. Before TLS 1.3 the group stands in
+// ServerKeyExchange, to which a Reader reads on if it is asked to; else what follows a ServerHello
+// is not read. The prober then says Goodbye and closes.
 //
 // SSLv2 and SSLv3 have hellos of their own, for nobody else here speaks them.
 package hello
