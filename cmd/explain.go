@@ -46,11 +46,7 @@ EXIT STATUS
 }
 
 func (a *app) runExplain(c *cobra.Command, f *explainFlags, args []string) error {
-	out, err := a.output()
-	if err != nil {
-		return err
-	}
-	cfg, err := a.configuration()
+	out, cfg, err := a.opening()
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/sendctl/sendctl/cmd/internal/ui"
 	"github.com/sendctl/sendctl/pkg/config"
 )
 
@@ -129,11 +130,7 @@ the profile is valid.` + configExitHelp,
   sendctl profile create medical --description "diagnoses and lab results" --protocols TLSv1.3
   sendctl profile create partner --certificate custom --ca-file partner-ca.pem --on-tls-failure defer`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			dirs, err := a.configDirs()
-			if err != nil {
-				return err
-			}
+		RunE: a.inConfig(func(c *cobra.Command, dirs config.Dirs, args []string) error {
 			fields := f.fields(c.Flags(), dirs.Create)
 			if q := a.asker(c.Context()); q != nil && !anyGiven(c) {
 				if err := askProfile(q, dirs.Create, args[0], &fields); err != nil {
@@ -142,7 +139,7 @@ the profile is valid.` + configExitHelp,
 			}
 			path, err := config.CreateProfile(dirs.Create, args[0], fields)
 			return a.profileWritten("created", args[0], path, err)
-		},
+		}),
 	}
 	f.register(a, c)
 	return c
@@ -161,18 +158,14 @@ is valid.` + configExitHelp,
   sendctl profile edit medical`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeProfiles(true, 1),
-		RunE: func(c *cobra.Command, args []string) error {
-			dirs, err := a.configDirs()
-			if err != nil {
-				return err
-			}
+		RunE: a.inConfig(func(c *cobra.Command, dirs config.Dirs, args []string) error {
 			if !anyGiven(c) {
 				path, err := a.edit(c.Context(), profileTexts(dirs.Config), args[0])
 				return a.profileWritten("changed", args[0], path, err)
 			}
 			path, err := config.EditProfile(dirs.Config, args[0], f.fields(c.Flags(), dirs.Config))
 			return a.profileWritten("changed", args[0], path, err)
-		},
+		}),
 	}
 	f.register(a, c)
 	return c
@@ -185,14 +178,10 @@ func (a *app) profileCopy() *cobra.Command {
 		Long:    "Copy a profile, shipped or your own, comments included, under another name." + configExitHelp,
 		Example: "  sendctl profile copy hipaa ours\n  sendctl profile edit ours --on-tls-failure defer",
 		Args:    cobra.ExactArgs(2), ValidArgsFunction: a.completeProfiles(false, 1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			dirs, err := a.configDirs()
-			if err != nil {
-				return err
-			}
+		RunE: a.inConfig(func(_ *cobra.Command, dirs config.Dirs, args []string) error {
 			path, err := config.CopyProfile(dirs.Create, args[0], args[1])
 			return a.profileWritten("created", args[1], path, err)
-		},
+		}),
 	}
 }
 
@@ -203,21 +192,17 @@ func (a *app) profileDelete() *cobra.Command {
 		Long:    "Delete a profile of your own. Refused while a rule, null_profile or queued mail names it." + configExitHelp,
 		Example: "  sendctl profile delete medical",
 		Args:    cobra.ExactArgs(1), ValidArgsFunction: a.completeProfiles(true, 1),
-		RunE: func(c *cobra.Command, args []string) error {
-			dirs, err := a.configDirs()
-			if err != nil {
-				return err
-			}
+		RunE: a.inConfig(func(c *cobra.Command, dirs config.Dirs, args []string) error {
 			if err := a.refuseQueued(c.Context(), args[0]); err != nil {
 				return err
 			}
 			path, err := config.DeleteProfile(dirs.Config, args[0])
 			return a.removed("profile", args[0], path, err)
-		},
+		}),
 	}
 }
 
-// configDirs finds the configuration directory; the state directory is none of these commands' business.
+// configDirs finds the configuration directory.
 func (a *app) configDirs() (config.Dirs, error) {
 	dirs, err := config.FindConfig(a.configEnv())
 	if err != nil {
@@ -226,24 +211,50 @@ func (a *app) configDirs() (config.Dirs, error) {
 	return dirs, nil
 }
 
+// inConfig is a command that works on the configuration directory. The state directory is
+// none of its business.
+func (a *app) inConfig(run func(*cobra.Command, config.Dirs, []string) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		dirs, err := a.configDirs()
+		if err != nil {
+			return err
+		}
+		return run(c, dirs, args)
+	}
+}
+
 // profileWritten tells of a profile that was created or changed, and shows it in formats for programs.
 func (a *app) profileWritten(done, name, path string, err error) error {
-	if err != nil {
-		return asExit(err)
-	}
-	out, err := a.output()
-	if err != nil {
+	out, cfg, err := a.written(path, err)
+	if err != nil || cfg == nil {
 		return err
 	}
-	if path == "" {
-		return out.Line("nothing was changed")
-	}
-	cfg, problems := config.Load(configDirOf(path))
-	a.warnAbout(path, problems)
 	if p, ok := cfg.Profile(name); ok && out.Format().JSON() {
 		return out.Print(detailOf(cfg, p))
 	}
 	return out.Line(fmt.Sprintf("%s profile %s: %s", done, name, path))
+}
+
+// written reads the configuration after one of its files was written, and tells what may not
+// be meant in that file; nil, said, where nothing was changed.
+func (a *app) written(path string, err error) (*ui.Output, *config.Config, error) {
+	if err != nil {
+		return nil, nil, asExit(err)
+	}
+	out, err := a.output()
+	if err != nil {
+		return nil, nil, err
+	}
+	if path == "" {
+		return out, nil, out.Line("nothing was changed")
+	}
+	cfg, problems := config.Load(filepath.Dir(filepath.Dir(path)))
+	for _, p := range problems.Warnings {
+		if p.File == path {
+			out.Warn(p.Message, p.Hint)
+		}
+	}
+	return out, cfg, nil
 }
 
 // asExit gives an error of package config its exit status; others have theirs.
@@ -253,22 +264,6 @@ func asExit(err error) error {
 		return err
 	}
 	return configError(err)
-}
-
-// configDirOf is the configuration directory of one of its profiles or rules.
-func configDirOf(path string) string { return filepath.Dir(filepath.Dir(path)) }
-
-// warnAbout tells what may not be meant in a file.
-func (a *app) warnAbout(path string, problems config.Problems) {
-	out, err := a.output()
-	if err != nil {
-		return
-	}
-	for _, p := range problems.Warnings {
-		if p.File == path {
-			out.Warn(p.Message, p.Hint)
-		}
-	}
 }
 
 // removed tells of a file that was deleted.

@@ -95,11 +95,7 @@ asks on a terminal. Nothing is written unless the rule is valid.` + configExitHe
 		Example: `  sendctl rule create bank --to firstnational.com,.firstnational.com --enable
   sendctl rule create secure --subject '[secure]' --from clinic.example --profile hipaa-strict`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			dirs, err := a.configDirs()
-			if err != nil {
-				return err
-			}
+		RunE: a.inConfig(func(c *cobra.Command, dirs config.Dirs, args []string) error {
 			fields := f.fields(c.Flags())
 			if q := a.asker(c.Context()); q != nil && !anyGiven(c) {
 				if err := askRule(q, dirs.Create, args[0], &fields); err != nil {
@@ -108,7 +104,7 @@ asks on a terminal. Nothing is written unless the rule is valid.` + configExitHe
 			}
 			path, err := config.CreateRule(dirs.Create, args[0], fields)
 			return a.ruleWritten("created", args[0], path, err)
-		},
+		}),
 	}
 	f.register(a, c)
 	return c
@@ -126,18 +122,14 @@ takes the rule's place once it is valid.` + configExitHelp,
   sendctl rule edit bank --profile ''
   sendctl rule edit bank`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeRules(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			dirs, err := a.configDirs()
-			if err != nil {
-				return err
-			}
+		RunE: a.inConfig(func(c *cobra.Command, dirs config.Dirs, args []string) error {
 			if !anyGiven(c) {
 				path, err := a.edit(c.Context(), ruleTexts(dirs.Config), args[0])
 				return a.ruleWritten("changed", args[0], path, err)
 			}
 			path, err := config.EditRule(dirs.Config, args[0], f.fields(c.Flags()))
 			return a.ruleWritten("changed", args[0], path, err)
-		},
+		}),
 	}
 	f.register(a, c)
 	return c
@@ -151,11 +143,7 @@ func (a *app) ruleSwitch(verb string, on bool) *cobra.Command {
 		Long:    what + "; comments and all else in their files stay." + configExitHelp,
 		Example: "  sendctl rule " + verb + " bank",
 		Args:    cobra.MinimumNArgs(1), ValidArgsFunction: a.completeRules(-1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			dirs, err := a.configDirs()
-			if err != nil {
-				return err
-			}
+		RunE: a.inConfig(func(_ *cobra.Command, dirs config.Dirs, args []string) error {
 			for _, name := range args {
 				path, err := config.EnableRule(dirs.Config, name, on)
 				if err := a.ruleWritten(verb+"d", name, path, err); err != nil {
@@ -163,7 +151,7 @@ func (a *app) ruleSwitch(verb string, on bool) *cobra.Command {
 				}
 			}
 			return nil
-		},
+		}),
 	}
 }
 
@@ -174,31 +162,19 @@ func (a *app) ruleDelete() *cobra.Command {
 		Long:    "Delete a rule. What it matched is no longer bound by it; queued mail keeps what it was accepted with." + configExitHelp,
 		Example: "  sendctl rule delete bank",
 		Args:    cobra.ExactArgs(1), ValidArgsFunction: a.completeRules(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			dirs, err := a.configDirs()
-			if err != nil {
-				return err
-			}
+		RunE: a.inConfig(func(_ *cobra.Command, dirs config.Dirs, args []string) error {
 			path, err := config.DeleteRule(dirs.Config, args[0])
 			return a.removed("rule", args[0], path, err)
-		},
+		}),
 	}
 }
 
 // ruleWritten tells of a rule that was created or changed, and shows it in formats for programs.
 func (a *app) ruleWritten(done, name, path string, err error) error {
-	if err != nil {
-		return asExit(err)
-	}
-	out, err := a.output()
-	if err != nil {
+	out, cfg, err := a.written(path, err)
+	if err != nil || cfg == nil {
 		return err
 	}
-	if path == "" {
-		return out.Line("nothing was changed")
-	}
-	cfg, problems := config.Load(configDirOf(path))
-	a.warnAbout(path, problems)
 	r, ok := cfg.Rule(name)
 	if ok && out.Format().JSON() {
 		return out.Print(ruleViewOf(r))

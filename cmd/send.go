@@ -71,11 +71,7 @@ unencrypted transport. Enabled rules demand TLS for their recipients whatever th
 }
 
 func (a *app) runSend(c *cobra.Command, f *sendFlags, paths []string) error {
-	out, err := a.output()
-	if err != nil {
-		return err
-	}
-	cfg, err := a.configuration()
+	out, cfg, err := a.opening()
 	if err != nil {
 		return err
 	}
