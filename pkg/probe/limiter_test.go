@@ -70,7 +70,7 @@ func TestNoPlace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
+		t.Cleanup(func() { _ = c.Close() })
 	}
 	res := w.ask(t, "example.test")
 	if why := strings.Join(res.GradeReasons, " "); res.Grade != probe.GradeUnknown || !res.Inconclusive ||
