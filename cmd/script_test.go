@@ -13,6 +13,24 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// clockFile names a file that says by how much the clock of a command of these tests is wrong.
+const clockFile = "SENDCTL_TEST_CLOCK"
+
+// setClock is the clock of a command: the file is read whenever it is asked for the time, so
+// that it can be set in the middle of a run. It has no monotonic part: whatever measures time
+// by it sees the jump in full.
+func setClock() func() time.Time {
+	path := os.Getenv(clockFile)
+	if path == "" {
+		return time.Now
+	}
+	return func() time.Time {
+		text, _ := os.ReadFile(path)
+		wrong, _ := time.ParseDuration(string(text))
+		return time.Now().Add(wrong).Round(0)
+	}
+}
+
 // TestMain lets the scripts run the command itself, each time in a process of its own.
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
