@@ -200,10 +200,10 @@ func TestSinkSpeaksTLS(t *testing.T) {
 	}
 }
 
-// The names below test lead to all addresses of the host.
+// The names below test lead to the host, and others to nothing.
 func TestHostDNS(t *testing.T) {
 	t.Parallel()
-	h := aHost(t, hostOptions{addresses: 2})
+	h := aHost(t, hostOptions{})
 	for _, network := range []string{"udp", "tcp"} {
 		c := &dns.Client{Net: network, Timeout: 10 * time.Second}
 		for _, q := range []struct {
@@ -214,7 +214,6 @@ func TestHostDNS(t *testing.T) {
 		}{
 			{"d3.test.", dns.TypeMX, "10 mx.d3.test.", dns.RcodeSuccess},
 			{"D3.Test.", dns.TypeMX, "10 mx.d3.test.", dns.RcodeSuccess},
-			{"mx.d3.test.", dns.TypeA, "127.0.0.2", dns.RcodeSuccess},
 			{"mx.d4.test.", dns.TypeA, "127.0.0.1", dns.RcodeSuccess},
 			{"mx.d4.test.", dns.TypeAAAA, "", dns.RcodeSuccess},
 			{"d3.test.", dns.TypeTXT, "", dns.RcodeSuccess},
@@ -229,13 +228,6 @@ func TestHostDNS(t *testing.T) {
 				t.Errorf("%s %s: %v", network, q.name, answer)
 			}
 		}
-	}
-	for _, address := range []string{"127.0.0.1:", "127.0.0.2:"} {
-		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address+strconv.Itoa(h.Port))
-		if err != nil {
-			t.Fatal(err)
-		}
-		conn.Close()
 	}
 }
 

@@ -3,12 +3,16 @@
 package bench
 
 import (
+	"fmt"
 	"math"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/miekg/dns"
 )
 
 // The table has medians, the least and the most, ratios to the first row, and what became of the targets.
@@ -19,28 +23,28 @@ func TestTable(t *testing.T) {
 		seen := counts{Messages: rate + 1, First: first, Last: first.Add(time.Second), Peak: 2}
 		return figures{usage{Wall: time.Second, CPU: time.Duration(ms) * time.Millisecond, Syncs: -1}, seen, 1000, 20 * time.Millisecond}
 	}
-	rows := [][]figures{{run(3000, 30), run(1000, 50), run(2000, 40)}, {run(400, 200), run(600, 100)}}
+	rows := [][]figures{{run(400, 200), run(600, 100)}, {run(3000, 30), run(1000, 50), run(2000, 40)}}
 	p := part{
 		key: "x", title: "try",
-		entries: []entry{{name: "one"}, {name: "two"}},
+		entries: []entry{{name: "two"}, {name: "sendctl"}},
 		columns: []column{rateColumn(), timesColumn(), cpuColumn(), tripColumn(), syncsColumn(), memoryColumn()},
 		targets: []target{
-			{"times two", rateColumn(), "one", "two", 4, false},
-			{"times two's CPU", cpuColumn(), "one", "two", 0.2, true},
-			{"of one", cpuColumn(), "one", "", 0, true},
-			{"of nobody", cpuColumn(), "one", "three", 1, true},
+			{"times two", rateColumn(), "sendctl", "two", 4, false},
+			{"times two's CPU", cpuColumn(), "sendctl", "two", 0.2, true},
+			{"alone", cpuColumn(), "sendctl", "", 0, true},
+			{"of nobody", cpuColumn(), "sendctl", "three", 1, true},
 		},
 	}
 	want := `**x: try**
 
 | | messages/s | sendctl is | CPU µs a message | a round trip and session | syncs a message | peak MiB |
 |---|---:|---:|---:|---:|---:|---:|
-| one | 2,000 (1,000–3,000) | 1 x | 40 | 20 (10–30) | – | – |
 | two | 500 (400–600) | 4 x | 150 | 5 (4–6) | – | – |
+| sendctl | 2,000 (1,000–3,000) | 1 x | 40 | 20 (10–30) | – | – |
 
 - 4 times two; aimed at at least 4: met
 - 0.267 times two's CPU; aimed at at most 0.2: **missed**
-- 40 of one
+- 40 alone
 `
 	if got := p.table(rows); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
@@ -110,6 +114,45 @@ func TestStraceCalls(t *testing.T) {
 `
 	if got := straceCalls(table); got != 62 {
 		t.Error(got)
+	}
+}
+
+// Without a million recipients asked for, what was measured about them before stays.
+func TestPartsLeftOut(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "page.md")
+	const page = "<!-- bench machine -->\n<!-- end machine -->\n<!-- bench e -->\nold\n<!-- end e -->\n"
+	if err := os.WriteFile(file, []byte(page), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := &suite{messages: 100, rounds: 1, only: []string{"e"}, report: file}
+	if err := s.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(file); err != nil || !strings.Contains(string(b), "\nold\n") {
+		t.Errorf("%v: %s", err, b)
+	}
+}
+
+// The zone leads to all addresses of the host, and it listens on them: on Linux all of 127.0.0.0/8 is the loopback.
+func TestHostAddresses(t *testing.T) {
+	t.Parallel()
+	const addresses = 3
+	h := aHost(t, hostOptions{addresses: addresses})
+	for n := range addresses {
+		answer, err := dns.ExchangeContext(t.Context(), new(dns.Msg).SetQuestion("mx."+domain(n)+".", dns.TypeA), h.DNS)
+		if err != nil || len(answer.Answer) != 1 {
+			t.Fatal(answer, err)
+		}
+		at := answer.Answer[0].(*dns.A).A.String()
+		if want := fmt.Sprintf("127.0.0.%d", n+1); at != want {
+			t.Errorf("%s instead of %s", at, want)
+		}
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", fmt.Sprintf("%s:%d", at, h.Port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 // The senders' names, as the tables have them.
 const (
 	sendctlName    = "sendctl"
+	chunkingName   = "sendctl, host offers CHUNKING"
 	shippedName    = "sendctl, default settings"
 	loopName       = "bare loop"
 	relayName      = "Postfix, accept and deliver"
@@ -35,8 +36,11 @@ func (s *suite) entry(name string, w load, send contender) entry {
 // all are the entries of those parts in which everybody sends the same.
 func (s *suite) all(w load) []entry {
 	others := peers()
+	chunks := w
+	chunks.host.offer.chunking = true
 	return []entry{
 		s.entry(sendctlName, w, sendAll),
+		s.entry(chunkingName, chunks, sendAll),
 		s.entry(shippedName, w, sendAsShipped),
 		s.entry(loopName, w, bareLoop),
 		s.entry(relayName, w, others[relayName]),
@@ -131,7 +135,7 @@ func (s *suite) partMillion() part {
 	p := part{
 		key:     "e",
 		title:   "recipients queued first, then delivered by queue run; 100 recipients a message",
-		columns: []column{wallColumn(), eachColumn(), cpuColumn(), memoryColumn()},
+		columns: []column{wallColumn(), queuingColumn(), eachColumn(), cpuColumn(), queuingMemoryColumn(), memoryColumn()},
 	}
 	if !s.million {
 		return p

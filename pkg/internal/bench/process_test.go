@@ -23,7 +23,11 @@ type usage struct {
 	Wall   time.Duration // from its start to its end
 	CPU    time.Duration // user and system, of all its processes
 	Memory int64         // octets that were resident at once, at most
-	Syncs  int           // calls of fsync and fdatasync; -1: not counted
+	Syncs  int           // calls of fsync and its like; -1: not counted
+
+	// Where accepting and delivering are two commands: what of it was the first one's.
+	Queuing       time.Duration
+	QueuingMemory int64
 }
 
 // sampling is the time between two looks at a process's memory.

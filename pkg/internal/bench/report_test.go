@@ -17,7 +17,7 @@ type column struct {
 	of     func(figures) float64 // NaN: not measured
 	text   func(float64) string
 	spread bool // show the least and the most as well
-	ratio  bool // show the first row's median divided by the row's
+	ratio  bool // show sendctl's median divided by the row's
 }
 
 func rateColumn() column {
@@ -38,6 +38,14 @@ func eachColumn() column {
 
 func cpuColumn() column {
 	return column{title: "CPU µs a message", of: func(f figures) float64 { return f.each(f.CPU) }, text: grouped}
+}
+
+func queuingColumn() column {
+	return column{title: "of it queuing s", of: func(f figures) float64 { return f.Queuing.Seconds() }, text: short}
+}
+
+func queuingMemoryColumn() column {
+	return column{title: "peak MiB queuing", of: func(f figures) float64 { return float64(f.QueuingMemory) / (1 << 20) }, text: grouped}
 }
 
 func startColumn() column {
@@ -113,11 +121,11 @@ func (c column) median(rounds []figures) float64 {
 	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
 }
 
-// cell is what the table says about a row, whose rounds are to be compared with the first row's.
-func (c column) cell(rounds, first []figures) string {
+// cell is what the table says about a row, whose rounds are to be compared with sendctl's.
+func (c column) cell(rounds, sendctl []figures) string {
 	v := c.median(rounds)
 	if c.ratio {
-		v = c.median(first) / v
+		v = c.median(sendctl) / v
 	}
 	if math.IsNaN(v) {
 		return "–"
@@ -148,9 +156,11 @@ func (p part) table(results [][]figures) string {
 	of := map[string][]figures{}
 	for i, e := range p.entries {
 		of[e.name] = results[i]
+	}
+	for i, e := range p.entries {
 		fmt.Fprintf(&b, "| %s |", e.name)
 		for _, c := range p.columns {
-			fmt.Fprintf(&b, " %s |", c.cell(results[i], results[0]))
+			fmt.Fprintf(&b, " %s |", c.cell(results[i], of[sendctlName]))
 		}
 		b.WriteString("\n")
 	}

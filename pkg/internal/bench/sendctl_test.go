@@ -129,6 +129,9 @@ func queueAndRun(ctx context.Context, t *trial) (usage, error) {
 		CPU:    accepting.CPU + delivering.CPU,
 		Memory: max(accepting.Memory, delivering.Memory),
 		Syncs:  -1,
+
+		Queuing:       accepting.Wall,
+		QueuingMemory: accepting.Memory,
 	}, err
 }
 

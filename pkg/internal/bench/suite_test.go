@@ -97,6 +97,9 @@ func (s *suite) run(ctx context.Context) error {
 			continue
 		}
 		p.entries = slices.DeleteFunc(p.entries, func(e entry) bool { return e.run == nil || !s.wanted(e.name) })
+		if len(p.entries) == 0 {
+			continue
+		}
 		results, err := s.play(ctx, p)
 		if err != nil {
 			return err
