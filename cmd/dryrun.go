@@ -66,7 +66,7 @@ func planOf(r *send.Report) plan {
 	modes := map[policy.Mode]int{}
 	for i := range r.Rows {
 		row := r.Rows[i]
-		p.Recipients[i] = explain(row.Recipient, row.Decision)
+		p.Recipients[i] = explain(row.Recipient, *row.Decision)
 		p.Recipients[i].File = row.File
 		modes[row.Decision.Mode]++
 	}

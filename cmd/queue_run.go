@@ -85,7 +85,7 @@ func currentPolicy(cfg *config.Config) send.Current {
 		there   bool
 	}
 	profiles := map[string]known{} // a run claims from one goroutine only
-	c := send.Current{Decide: func(profile string, facts policy.Facts, rcpt mail.Address) (policy.Decision, bool) {
+	c := send.Current{Decide: func(profile string, facts policy.Facts, rcpt mail.Address) (*policy.Decision, bool) {
 		k, ok := profiles[profile]
 		if !ok {
 			sender, there := currentSender(cfg, profile)

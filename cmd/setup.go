@@ -112,13 +112,20 @@ func sessionOptions(s config.Settings, t config.Timeouts, trace *traceFile) smtp
 			Connect: t.Connect, Greeting: t.Greeting, Handshake: t.Handshake, Command: t.Command,
 			DataStart: t.DataStart, DataBlock: t.DataBlock, DataDone: t.DataDone,
 		},
-		Pipelining: s.Delivery.Pipelining != config.PipeliningOff,
-		Clock:      time.Now,
+		Pace: paces()[s.Delivery.Pipelining], Window: s.Delivery.Window,
+		Clock: time.Now,
 	}
 	if trace != nil {
 		o.Trace = trace
 	}
 	return o
+}
+
+// paces are what [delivery] pipelining stands for.
+func paces() map[string]smtp.Pace {
+	return map[string]smtp.Pace{
+		config.PipeliningOff: smtp.OneByOne, config.PipeliningMessage: smtp.Grouped, config.PipeliningFull: smtp.Windowed,
+	}
 }
 
 // resolver makes the resolver that the configuration describes, or that of a sandbox.

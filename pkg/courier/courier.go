@@ -71,10 +71,11 @@ type Courier struct {
 	cfg Config
 
 	mu      sync.Mutex
-	next    map[string]int            // per pool and family, for the round robin over its sources
-	hellos  map[string]smtp.Hello     // the hello that an address of a host needs under an offer
-	tainted map[string]bool           // hosts that injected plaintext: nothing goes there in clear
-	unsure  map[string]bool           // addresses of hosts that answered out of step: no pipelining there
+	next    map[string]int        // per pool and family, for the round robin over its sources
+	hellos  map[string]smtp.Hello // the hello that an address of a host needs under an offer
+	tainted map[string]bool       // hosts that injected plaintext: nothing goes there in clear
+	paces   map[string]pace       // how far ahead addresses may be talked to
+	tickets map[string]tls.ClientSessionCache
 	roots   map[string]*x509.CertPool // user-supplied roots by policy.Roots.ID
 	clients map[string]*tls.Certificate
 }
@@ -82,14 +83,17 @@ type Courier struct {
 // New makes a courier.
 func New(cfg Config) *Courier {
 	return &Courier{
-		cfg: cfg, next: map[string]int{}, hellos: map[string]smtp.Hello{}, tainted: map[string]bool{}, unsure: map[string]bool{},
-		roots: map[string]*x509.CertPool{}, clients: map[string]*tls.Certificate{},
+		cfg: cfg, next: map[string]int{}, hellos: map[string]smtp.Hello{}, tainted: map[string]bool{}, paces: map[string]pace{},
+		tickets: map[string]tls.ClientSessionCache{},
+		roots:   map[string]*x509.CertPool{}, clients: map[string]*tls.Certificate{},
 	}
 }
 
 // Destination is where a message goes and under which policy.
 type Destination struct {
-	Domain      string // the recipient domain
+	Domain string // the recipient domain, or that of some of the recipients
+	// Hosts is the mail hosts that all recipients' domains have; nil: those of Domain.
+	Hosts       []route.Host
 	Requirement policy.Requirement
 	Offer       policy.Offer
 	Pool        string
@@ -103,15 +107,24 @@ type Again struct {
 	Addr, Source netip.Addr
 }
 
-// Key identifies destinations that may share sessions: the same domain, duties, offer, pool,
+// String is empty where there is none.
+func (a Again) String() string {
+	if !a.Addr.IsValid() {
+		return ""
+	}
+	return a.Addr.String() + "<" + a.Source.String()
+}
+
+// Key identifies destinations that may share sessions: the same hosts, duties, offer, pool,
 // and the same wish to meet again.
 func (d Destination) Key() string {
 	sum := sha256.Sum256([]byte(d.Requirement.Key() + d.Offer.Key()))
-	again := ""
-	if d.Again.Addr.IsValid() {
-		again = d.Again.Addr.String() + "<" + d.Again.Source.String()
+	again := d.Again.String()
+	where := d.Domain
+	if d.Hosts != nil {
+		where = hostsKey(d.Hosts)
 	}
-	return d.Domain + "|" + d.Pool + "|" + again + "|" + hex.EncodeToString(sum[:])
+	return where + "|" + d.Pool + "|" + again + "|" + hex.EncodeToString(sum[:])
 }
 
 // security is what sessions to the destination propose and verify.
@@ -182,19 +195,57 @@ func (c *Courier) isTainted(host string) bool {
 	return c.tainted[host]
 }
 
+// pace is what was learnt about how far ahead of its answers an address may be talked to.
+type pace struct {
+	most   smtp.Pace
+	proven int // transactions in flight that it coped with
+}
+
 // options are what a session with an address is opened with.
 func (c *Courier) options(t target) smtp.Options {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o := c.cfg.Session
-	o.Pipelining = o.Pipelining && !c.unsure[t.key()]
+	if p, ok := c.paces[t.key()]; ok {
+		o.Pace, o.Proven = min(o.Pace, p.most), p.proven
+	}
 	return o
 }
 
-func (c *Courier) rememberUnsure(t target) {
+// rememberPace keeps what a session with an address showed: it never speeds up again.
+func (c *Courier) rememberPace(t target, most smtp.Pace, proven int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.unsure) < maxRemembered {
-		c.unsure[t.key()] = true
+	key := t.key()
+	p, ok := c.paces[key]
+	if !ok {
+		if len(c.paces) >= maxRemembered {
+			return
+		}
+		p.most = most
 	}
+	c.paces[key] = pace{min(p.most, most), proven}
 }
+
+// ticketsFor is where TLS sessions with an address are kept for resumption. Who demands or
+// offers something else, or leaves from elsewhere, finds none of them: what a session was
+// found fit for never passes to another requirement (T16).
+func (c *Courier) ticketsFor(d Destination, t target, source string, sec smtp.Security) tls.ClientSessionCache {
+	sum := sha256.Sum256([]byte(d.Requirement.Key() + "|" + sec.Offer.Key() + "|" + source + "|" + t.key()))
+	key := string(sum[:])
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cache, ok := c.tickets[key]
+	if !ok {
+		if len(c.tickets) >= maxTickets {
+			clear(c.tickets)
+		}
+		const each = 2 // one for each hello is more than enough: they are used again
+		cache = tls.NewLRUClientSessionCache(each)
+		c.tickets[key] = cache
+	}
+	return cache
+}
+
+// maxTickets bounds the addresses whose TLS sessions are kept.
+const maxTickets = 1000

@@ -32,6 +32,7 @@ func (w *Walk) try(ctx context.Context, t target, sec smtp.Security) *Link {
 			return nil
 		}
 		sec.Hello = hellos[i]
+		sec.Tickets = w.c.ticketsFor(w.dest, t, o.local+"|"+o.source.EHLO, sec)
 		m, f := w.secure(o, sec)
 		if f == nil {
 			if sec.Hello != smtp.HelloFull {

@@ -31,6 +31,9 @@ func (t target) key() string { return t.host + "|" + t.addr.String() }
 func (w *Walk) resolve(ctx context.Context) {
 	w.resolved = true
 	r, err := w.c.cfg.Resolver.Lookup(ctx, w.dest.Domain)
+	if w.dest.Hosts != nil && (err != nil || hostsKey(r.Hosts) != hostsKey(w.dest.Hosts)) {
+		r, err = route.Route{Hosts: w.dest.Hosts}, nil // the domain moved; what is sent here goes here
+	}
 	if err != nil {
 		w.note(dnsAttempt(w.dest.Domain, err))
 		return
@@ -68,7 +71,7 @@ func (w *Walk) resolve(ctx context.Context) {
 			w.note(a)
 		}
 		if len(nameless) == 0 {
-			w.note(delivery.Attempt{Stage: delivery.StageDNS, Reason: policy.NoMailHost, Definitive: true, Text: w.dest.Domain + " has no usable mail host"})
+			w.note(delivery.Attempt{Stage: delivery.StageDNS, Reason: policy.NoMailHost, Definitive: true, Text: "there is no usable mail host"})
 		}
 	}
 }

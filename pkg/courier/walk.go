@@ -25,13 +25,17 @@ type Link struct {
 	at target
 }
 
-// Send runs one transaction (see smtp.Mailer.Send). A host that answers out of step gets no
-// groups of commands any more (S21).
+// Stream runs transactions (see smtp.Mailer.Stream). How the host coped with the pace is
+// remembered for its next session (S21).
+func (l *Link) Stream(next func() *smtp.Transaction) {
+	l.Mailer.Stream(next)
+	l.c.rememberPace(l.at, l.Pace(), l.Proven())
+}
+
+// Send runs one transaction (see smtp.Mailer.Send).
 func (l *Link) Send(tx *smtp.Transaction) []smtp.Answer {
 	answers := l.Mailer.Send(tx)
-	if l.OutOfStep() {
-		l.c.rememberUnsure(l.at)
-	}
+	l.c.rememberPace(l.at, l.Pace(), l.Proven())
 	return answers
 }
 
@@ -165,9 +169,9 @@ func (w *Walk) bounded(ctx context.Context) (context.Context, context.CancelFunc
 
 // interrupted notes that a pass ended before its hosts did, which never bounces anything.
 func (w *Walk) interrupted(ctx context.Context) {
-	text := "the pass over the mail hosts of " + w.dest.Domain + " took too long; the rest is tried next time"
+	text := "the pass over the mail hosts took too long; the rest is tried next time"
 	if ctx.Err() != nil {
-		text = "interrupted before every mail host of " + w.dest.Domain + " was tried"
+		text = "interrupted before every mail host was tried"
 	}
 	w.note(delivery.Attempt{Stage: delivery.StageConnect, Reason: policy.ConnectTimeout, Text: text})
 }

@@ -67,7 +67,7 @@ func worldOf(t *testing.T, z *sandbox.Zone, hosts []sandbox.Host) *world {
 	w.cfg = courier.Config{
 		Resolver: route.New(route.Options{Servers: []string{box.DNS()}, Shuffle: func(int, func(i, j int)) {}}),
 		Dial:     w.dial, Port: 25, Hostname: "mta1.clinic.test", PublicRoots: box.Authority().Pool(),
-		Session: smtp.Options{Clock: time.Now, Pipelining: true, Timeouts: smtp.Timeouts{
+		Session: smtp.Options{Clock: time.Now, Pace: smtp.Ahead, Timeouts: smtp.Timeouts{
 			Connect: long, Greeting: long, Handshake: long, Command: long, DataStart: long, DataBlock: long, DataDone: long}},
 	}
 	return w

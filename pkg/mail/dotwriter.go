@@ -67,6 +67,21 @@ func (d *DotWriter) Close() error {
 	return d.err
 }
 
+// CheckCanonical refuses content that has a CR or LF alone or a NUL, as a DotWriter would.
+func CheckCanonical(content []byte) error {
+	if len(content) == 0 {
+		return nil
+	}
+	var d DotWriter
+	if err := d.check(content); err != nil {
+		return err
+	}
+	if content[len(content)-1] == '\r' {
+		return d.refuse("a CR alone", len(content)-1)
+	}
+	return nil
+}
+
 // check refuses what is not canonical. It counts instead of looking at each octet.
 func (d *DotWriter) check(p []byte) error {
 	if d.end == endOfData {

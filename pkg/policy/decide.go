@@ -1,6 +1,11 @@
 package policy
 
-import "github.com/sendctl/sendctl/pkg/mail"
+import (
+	"strings"
+	"sync"
+
+	"github.com/sendctl/sendctl/pkg/mail"
+)
 
 // Decision is what one recipient's copy of one message must get, and what is proposed for it.
 type Decision struct {
@@ -28,7 +33,13 @@ type Sender struct {
 type Decider struct {
 	base  Decision // what applies where no rule matches
 	rules []Rule
+
+	mu    sync.Mutex
+	alike map[string]*Decision // by their causes
 }
+
+// maxAlike bounds what a decider keeps in order to share it.
+const maxAlike = 1024
 
 // NewDecider makes a decider.
 func NewDecider(sender Sender, rules []Rule) *Decider {
@@ -41,31 +52,63 @@ func NewDecider(sender Sender, rules []Rule) *Decider {
 	} else {
 		d.Requirement.Because = []Cause{{SourceProfile, NullProfile, "no profile is chosen and null_profile is not set: transport is unencrypted"}}
 	}
-	return &Decider{d, rules}
+	if d.Requirement.Encrypt {
+		d.Mode = ModeForced
+	}
+	return &Decider{base: d, rules: rules, alike: map[string]*Decision{}}
 }
 
 // For decides for one recipient: the sender's duties joined with those of every enabled rule
-// that matches. A rule only ever strengthens, and their order does not matter.
-func (x *Decider) For(facts Facts, recipient mail.Address) Decision {
-	d := x.base
+// that matches. A rule only ever strengthens, and their order does not matter. Recipients for
+// whom the same is decided by the same causes mostly share one decision.
+func (x *Decider) For(facts Facts, recipient mail.Address) *Decision {
+	d := &x.base
+	own := func() *Decision {
+		if d == &x.base {
+			mine := x.base
+			d = &mine
+		}
+		return d
+	}
 	for i := range x.rules {
 		r := &x.rules[i]
 		if r.Enabled && r.Matches(facts, recipient) {
+			d := own()
 			d.Rules = append(d.Rules, r.Name)
 			d.Requirement = Join(d.Requirement, r.requirementFor(facts, recipient))
+			d.Mode = ModeForced
 			continue
 		}
 		if miss, near := r.nearMiss(facts, recipient); near {
+			d := own()
 			d.NearMisses = append(d.NearMisses, miss)
 		}
 	}
-	if d.Requirement.Encrypt {
-		d.Mode = ModeForced
+	if len(d.Rules) > 0 && len(d.NearMisses) == 0 {
+		return x.shared(d)
+	}
+	return d
+}
+
+// shared gives the decision that is kept for the same causes.
+func (x *Decider) shared(d *Decision) *Decision {
+	var key strings.Builder
+	for _, c := range d.Requirement.Because {
+		key.WriteString(c.Text)
+		key.WriteByte(0)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if kept, ok := x.alike[key.String()]; ok {
+		return kept
+	}
+	if len(x.alike) < maxAlike {
+		x.alike[key.String()] = d
 	}
 	return d
 }
 
 // For decides for one recipient alone, as a Decider does for many.
 func For(sender Sender, rules []Rule, facts Facts, recipient mail.Address) Decision {
-	return NewDecider(sender, rules).For(facts, recipient)
+	return *NewDecider(sender, rules).For(facts, recipient)
 }

@@ -43,7 +43,7 @@ func (b *batch) accept(s *slot, in Input) {
 	case d.loops():
 		b.looped(fresh, d.loopText())
 	default:
-		for _, p := range parcels(&got.Entry.Message, fresh) {
+		for _, p := range b.engine.parcels(&got.Entry.Message, tasks(fresh)) {
 			b.engine.submit(p)
 		}
 	}
@@ -130,9 +130,9 @@ func (b *batch) looped(rows []*Row, text string) {
 	a := delivery.Attempt{
 		Time: b.cfg.Clock(), Stage: delivery.StagePolicy, Reason: policy.MailLoop, Definitive: true, Text: text,
 	}
-	b.engine.entrust(len(rows))
-	for _, r := range rows {
-		b.engine.settle(r, delivery.Conclude([]delivery.Attempt{a}, r.Decision.Requirement), 0)
+	b.engine.under.add(len(rows))
+	for _, r := range tasks(rows) {
+		b.engine.settle(&r, delivery.Conclude([]delivery.Attempt{a}, r.Decision.Requirement), 0)
 	}
 }
 
@@ -140,7 +140,7 @@ func (b *batch) looped(rows []*Row, text string) {
 // for a run uses one snapshot of the configuration.
 func (o Options) current() Current {
 	decider := policy.NewDecider(o.Sender, nil)
-	return Current{Decide: func(_ string, facts policy.Facts, rcpt mail.Address) (policy.Decision, bool) {
+	return Current{Decide: func(_ string, facts policy.Facts, rcpt mail.Address) (*policy.Decision, bool) {
 		return decider.For(facts, rcpt), true
 	}}
 }

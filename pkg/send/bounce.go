@@ -164,7 +164,7 @@ func (r *round) issue(ctx context.Context, n dsn.Notification, in spool.Incoming
 		EnvelopeID: id, Queued: n.Date, Notification: true,
 	}
 	in.Body, in.Claim = parsed.Wire(mail.Stamp{}), true
-	in.Recipients = []spool.Addressee{{Address: n.To, Decision: d}}
+	in.Recipients = []spool.Addressee{{Address: n.To, Decision: &d}}
 	got, err := r.cfg.Spool.Add(ctx, in)
 	if err != nil {
 		// Whoever told the sender first has a copy of its own.
@@ -172,7 +172,7 @@ func (r *round) issue(ctx context.Context, n dsn.Notification, in spool.Incoming
 	}
 	notice.row = rowOf(&got.Entry.Message, &got.Entry.Recipients[0])
 	r.track([]*Row{notice.row})
-	for _, p := range parcels(&got.Entry.Message, []*Row{notice.row}) {
+	for _, p := range r.engine.parcels(&got.Entry.Message, tasks([]*Row{notice.row})) {
 		r.engine.submit(p)
 	}
 	return notice, nil

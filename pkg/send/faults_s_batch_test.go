@@ -12,6 +12,7 @@ import (
 	"github.com/sendctl/sendctl/pkg/policy"
 	"github.com/sendctl/sendctl/pkg/sandbox"
 	"github.com/sendctl/sendctl/pkg/send"
+	"github.com/sendctl/sendctl/pkg/smtp"
 	"github.com/sendctl/sendctl/pkg/spool"
 )
 
@@ -100,7 +101,7 @@ func TestBatchReset(t *testing.T) {
 	t.Parallel()
 	for name, a := range map[string]*sandbox.Action{"503": sandbox.Reply("503 5.5.1 not now"), "no reply": sandbox.Hang(sandbox.Stall), "close": sandbox.Hang(sandbox.Close)} {
 		inWays(t, "S22/"+name, func(t *testing.T, w way) {
-			l := newLab(t, plan{lanes: 1, timeouts: timeouts(briefCommand), hosts: hosts(host(
+			l := newLab(t, plan{lanes: 1, most: smtp.Ahead, timeouts: timeouts(briefCommand), hosts: hosts(host(
 				sandbox.On("RSET", a), sandbox.Nth("RCPT", 2, sandbox.Reply("550 5.1.1 no such user"))))})
 			r := l.send(t, send.Options{Sender: l.sender(w)}, oddities{}, letters(5, "fault.test")...)
 			r.counts(t, map[delivery.Status]int{delivery.Delivered: 4, delivery.Bounced: 1})
@@ -121,7 +122,7 @@ func TestBatchBrokenReuse(t *testing.T) {
 		"421": sandbox.Reply("250 2.0.0 taken", "421 4.3.2 enough for today").Then(sandbox.Close),
 	} {
 		inWays(t, "reuse/"+name, func(t *testing.T, w way) {
-			l := newLab(t, plan{lanes: 1, hosts: hosts(host(sandbox.On(sandbox.Dot, end)))})
+			l := newLab(t, plan{lanes: 1, most: smtp.Ahead, hosts: hosts(host(sandbox.On(sandbox.Dot, end)))})
 			r := l.send(t, send.Options{Sender: l.sender(w)}, oddities{}, letters(5, "fault.test")...)
 			r.counts(t, map[delivery.Status]int{delivery.Delivered: 5})
 		})
@@ -153,17 +154,27 @@ func TestBatchGreylist(t *testing.T) {
 func (l *lab) retry(t *testing.T, opts send.Options, of *run) *run {
 	t.Helper()
 	r := l.begin(of.odd, of.inputs)
-	var ids []string
-	for i := range of.Rows {
-		ids = append(ids, of.Rows[i].QueueID)
-	}
-	slices.Sort(ids)
-	current := send.Current{Decide: func(_ string, f policy.Facts, rcpt mail.Address) (policy.Decision, bool) {
-		return policy.For(opts.Sender, opts.Rules, f, rcpt), true
-	}}
-	r.Report = send.Run(t.Context(), l.config(r.watcher), current, send.RunOptions{Filter: spool.Filter{IDs: slices.Compact(ids)}, Now: true})
+	r.Report = send.Run(t.Context(), l.config(r.watcher), unchanged(opts), send.RunOptions{Filter: of.queueIDs(), Now: true})
 	r.check(t)
 	return r
+}
+
+// queueIDs picks the messages of a run.
+func (r *run) queueIDs() spool.Filter {
+	var ids []string
+	for i := range r.Rows {
+		ids = append(ids, r.Rows[i].QueueID)
+	}
+	slices.Sort(ids)
+	return spool.Filter{IDs: slices.Compact(ids)}
+}
+
+// unchanged is a configuration that is still what a batch was accepted under.
+func unchanged(opts send.Options) send.Current {
+	decider := policy.NewDecider(opts.Sender, opts.Rules)
+	return send.Current{Decide: func(_ string, f policy.Facts, rcpt mail.Address) (*policy.Decision, bool) {
+		return decider.For(f, rcpt), true
+	}}
 }
 
 // TestBatchManyRecipients is S29: a host takes no more than so many at once.

@@ -7,7 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"slices"
+	"fmt"
 	"testing"
 
 	"github.com/sendctl/sendctl/pkg/policy"
@@ -123,22 +123,27 @@ func TestClientCertificateUnreadable(t *testing.T) {
 	})
 }
 
-// TestNoResumption is T16: no session is ever resumed, so none can be under another policy or
-// with another host.
-func TestNoResumption(t *testing.T) {
+// TestResumption is T16: a TLS session is resumed under the demands and the offer under which
+// it came about, with the address and from the source that it was with, and never otherwise.
+// What was found of the certificate holds for it as well.
+func TestResumption(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, plan{hosts: hosts(host()), lanes: 1})
-	for _, w := range []way{newsletter, hipaa, strict, newsletter, custom} {
-		for range 2 {
-			name := string(w) + string(rune('a'+len(l.Received())))
-			r := l.send(t, send.Options{Sender: l.sender(w)}, oddities{}, letter(name, 0, name+"-"+marker+"@fault.test"))
-			delivered("mx").check(t, r.Rows[0])
-			if r.Rows[0].Outcome.Session.Protection.Resumed {
-				t.Errorf("%s: resumed", w)
+	l := newLab(t, plan{hosts: hosts(host()), domains: []sandbox.Domain{{Name: "other.test", Hosts: []sandbox.Host{{}}}}, lanes: 1})
+	seen := map[string]bool{}
+	for _, domain := range []string{"fault.test", "other.test"} {
+		for _, w := range []way{newsletter, hipaa, strict, newsletter, custom, strict, hipaa} {
+			name := fmt.Sprintf("%s-%d", w, len(l.Received()))
+			r := l.send(t, send.Options{Sender: l.sender(w)}, oddities{}, letter(name, 0, name+"-"+marker+"@"+domain))
+			first := !seen[domain+string(w)]
+			seen[domain+string(w)] = true
+			got := r.Rows[0].Outcome.Session
+			if got == nil || got.Protection.Resumed == first {
+				t.Errorf("%s to %s, the first time %v: %+v", w, domain, first, got)
+				continue
+			}
+			if got.Protection.Certificate.SHA256 == "" || got.Verified != policy.VerifiedPKIX {
+				t.Errorf("%s to %s, resumed %v: %+v", w, domain, !first, got)
 			}
 		}
-	}
-	if slices.ContainsFunc(l.Received(), func(d sandbox.Delivery) bool { return d.TLS.Resumed }) {
-		t.Error("a host saw a resumed session")
 	}
 }

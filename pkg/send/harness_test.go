@@ -188,9 +188,22 @@ type plan struct {
 	domains  []sandbox.Domain // further ones
 	timeouts smtp.Timeouts    // zero: patient ones
 	noGroups bool             // no PIPELINING
+	most     smtp.Pace        // zero: as fast as the hosts allow
+	proven   int              // transactions in flight that the hosts are taken to cope with
 	lanes    int              // connections per destination; zero: 4
 	keep     sandbox.Keep
 	edit     func(*courier.Config)
+}
+
+// pace is how the lab talks: as fast as the hosts allow, or one command at a time.
+func (p plan) pace() smtp.Pace {
+	switch {
+	case p.noGroups:
+		return smtp.OneByOne
+	case p.most != 0:
+		return p.most
+	}
+	return smtp.Windowed
 }
 
 // lab is a sandbox and a courier that can reach nothing else.
@@ -231,7 +244,7 @@ func newLab(t testing.TB, p plan) *lab {
 		Resolver:    route.New(route.Options{Servers: []string{box.DNS()}, Shuffle: func(int, func(i, j int)) {}}),
 		Dial:        l.dial,
 		Port:        25,
-		Session:     smtp.Options{Timeouts: p.timeouts, Pipelining: !p.noGroups, Clock: time.Now},
+		Session:     smtp.Options{Timeouts: p.timeouts, Pace: p.pace(), Window: 16, Proven: p.proven, Clock: time.Now},
 		Hostname:    "mta1.clinic.test",
 		PublicRoots: box.Authority().Pool(),
 	}

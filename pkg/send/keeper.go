@@ -14,7 +14,7 @@ import (
 // the outcome, so on a connection no more than one message is ever out and not recorded.
 type keeper struct {
 	spool *spool.Spool
-	tell  func(*Row)
+	tell  func(...*Row)
 	fail  func(error)
 	in    chan settlement
 	done  sync.WaitGroup
@@ -26,7 +26,7 @@ type settlement struct {
 	item spool.Settlement
 }
 
-func newKeeper(s *spool.Spool, tell func(*Row), fail func(error)) *keeper {
+func newKeeper(s *spool.Spool, tell func(...*Row), fail func(error)) *keeper {
 	k := &keeper{spool: s, tell: tell, fail: fail, in: make(chan settlement, 1024)}
 	k.done.Go(k.run)
 	return k
@@ -72,9 +72,11 @@ func (k *keeper) write(batch []settlement) {
 			s.row.unrecorded()
 		}
 	}
-	for _, s := range batch {
-		k.tell(s.row)
+	rows := make([]*Row, len(batch))
+	for i, s := range batch {
+		rows[i] = s.row
 	}
+	k.tell(rows...)
 }
 
 // unrecorded marks a row whose outcome could not be written: what was delivered is in doubt,

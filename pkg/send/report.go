@@ -3,7 +3,6 @@ package send
 import (
 	"time"
 
-	"github.com/sendctl/sendctl/pkg/courier"
 	"github.com/sendctl/sendctl/pkg/delivery"
 	"github.com/sendctl/sendctl/pkg/mail"
 	"github.com/sendctl/sendctl/pkg/policy"
@@ -16,18 +15,16 @@ type Row struct {
 	MessageID string
 	Sender    mail.Address // the reverse-path
 	Recipient mail.Address
-	Decision  policy.Decision
+	Decision  *policy.Decision // shared
 	Outcome   delivery.Outcome
 	Queued    time.Time
 	Settled   time.Time // zero while unsettled
 	Next      time.Time // the next attempt; zero where there is none
 	Skipped   bool      // not sent now, since an earlier run accepted it already
 
-	id       int64              // of the recipient in the spool
-	tries    int                // attempts so far
-	earlier  []delivery.Attempt // those of earlier runs
-	again    courier.Again      // the host that greylisted it
-	internal bool               // a bounce message of ours, which no report lists
+	id       int64 // of the recipient in the spool
+	tries    int   // attempts so far
+	internal bool  // a bounce message of ours, which no report lists
 }
 
 // Encrypted reports whether the recipient's copy was delivered over TLS.

@@ -19,7 +19,7 @@ type Current struct {
 	// NeedsHeader says that rules look at more than addresses of the envelope.
 	NeedsHeader bool
 	// Decide decides as for a new message; false where the profile is not there any more.
-	Decide func(profile string, facts policy.Facts, rcpt mail.Address) (policy.Decision, bool)
+	Decide func(profile string, facts policy.Facts, rcpt mail.Address) (*policy.Decision, bool)
 }
 
 // round works off what is queued: claims it, submits it, and tells senders of failures.
@@ -30,6 +30,7 @@ type round struct {
 	report  *Report
 	rows    map[int64]*Row // by the spool's number of the recipient
 	order   []*Row
+	joined  map[joining]*policy.Decision
 	drained <-chan struct{} // closed when nothing is under way; nil where nobody waits for it
 }
 
@@ -54,26 +55,26 @@ func (r *round) take(ctx context.Context, req spool.ClaimRequest) (int, error) {
 	n := 0
 	for i := range entries {
 		e := &entries[i]
-		rows, err := r.claimed(e)
+		claimed, err := r.claimed(e)
 		if err != nil {
 			return n, err
 		}
-		n += len(rows)
-		for _, p := range parcels(&e.Message, rows) {
+		n += len(claimed)
+		for _, p := range r.engine.parcels(&e.Message, claimed) {
 			r.engine.submit(p)
 		}
 	}
 	return n, nil
 }
 
-// claimed makes rows of a claimed entry, under the strictest of what it was accepted with and
+// claimed makes tasks of a claimed entry, under the strictest of what it was accepted with and
 // what is configured now.
-func (r *round) claimed(e *spool.Entry) ([]*Row, error) {
+func (r *round) claimed(e *spool.Entry) ([]task, error) {
 	facts, err := r.facts(e)
 	if err != nil {
 		return nil, err
 	}
-	var rows []*Row
+	all := make([]task, 0, len(e.Recipients))
 	fresh := 0
 	for i := range e.Recipients {
 		rcpt := &e.Recipients[i]
@@ -84,16 +85,16 @@ func (r *round) claimed(e *spool.Entry) ([]*Row, error) {
 			r.order = append(r.order, row)
 			fresh++
 		}
-		row.tries, row.earlier, row.again = rcpt.Tries, rcpt.Outcome.Attempts, metAgain(rcpt)
+		row.tries = rcpt.Tries
 		if !row.internal {
 			row.Decision = r.strengthened(rcpt, facts)
 		}
-		rows = append(rows, row)
+		all = append(all, task{row, rcpt.Outcome.Attempts, metAgain(rcpt)})
 	}
 	if fresh > 0 {
 		r.engine.observe(func(o Observer) { o.Planned(fresh) })
 	}
-	return rows, nil
+	return all, nil
 }
 
 // rowOf makes a row of a queued recipient.
@@ -128,9 +129,16 @@ func RowOf(r *spool.Row) *Row {
 
 // strengthened joins what a recipient was accepted with and what applies now. Offer, client
 // certificate and pool, which bind nobody, are those of the profile as it is now.
-func (r *round) strengthened(rcpt *spool.Recipient, facts policy.Facts) policy.Decision {
-	d := rcpt.Decision
-	now, known := r.current.Decide(d.Profile, facts, rcpt.Address)
+func (r *round) strengthened(rcpt *spool.Recipient, facts policy.Facts) *policy.Decision {
+	now, known := r.current.Decide(rcpt.Decision.Profile, facts, rcpt.Address)
+	key := joining{rcpt.Decision, now, known}
+	if both, ok := r.joined[key]; ok {
+		return both
+	}
+	if r.joined == nil || len(r.joined) >= maxJoined {
+		r.joined = map[joining]*policy.Decision{}
+	}
+	d := *rcpt.Decision
 	if known {
 		d.Offer, d.Pool = now.Offer, now.Pool
 	}
@@ -143,8 +151,18 @@ func (r *round) strengthened(rcpt *spool.Recipient, facts policy.Facts) policy.D
 	if d.Requirement.Encrypt {
 		d.Mode = policy.ModeForced
 	}
-	return d
+	r.joined[key] = &d
+	return &d
 }
+
+// joining is two decisions that are joined; both are shared by many recipients.
+type joining struct {
+	was, now *policy.Decision
+	known    bool
+}
+
+// maxJoined bounds the joined decisions that are kept.
+const maxJoined = 1024
 
 // facts is what rules look at, read from the stored header where a rule needs it.
 func (r *round) facts(e *spool.Entry) (policy.Facts, error) {

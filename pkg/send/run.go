@@ -69,7 +69,7 @@ func (r *round) work(opts RunOptions) error {
 	}
 	req := spool.ClaimRequest{Filter: opts.Filter, Limit: page, Horizon: r.cfg.Schedule.Horizon()}
 	for r.engine.ctx.Err() == nil && (end.IsZero() || r.cfg.Clock().Before(end)) {
-		r.engine.below(crowd)
+		r.engine.under.below(crowd)
 		n, err := r.take(r.engine.ctx, req)
 		if err != nil {
 			return err

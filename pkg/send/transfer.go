@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 
 	"github.com/sendctl/sendctl/pkg/courier"
 	"github.com/sendctl/sendctl/pkg/delivery"
@@ -27,41 +26,77 @@ type transfer struct {
 
 // recipient is one recipient on its way.
 type recipient struct {
-	row     *Row
+	*task
 	own     []delivery.Attempt // what hosts said to it, besides the walk's attempts
 	session *delivery.Session  // of the host that spoke last
 }
 
-func recipientsOf(p *parcel) []*recipient {
-	out := make([]*recipient, len(p.rows))
-	for i, row := range p.rows {
-		out[i] = &recipient{row: row}
+func recipientsOf(tasks []task) []*recipient {
+	all := make([]recipient, len(tasks))
+	out := make([]*recipient, len(tasks))
+	for i := range tasks {
+		all[i].task = &tasks[i]
+		out[i] = &all[i]
 	}
 	return out
 }
 
-// send runs one transaction for some recipients. The intent is written while the first
-// commands are on their way, and is durable before the final dot leaves.
-func (t *transfer) send(link *courier.Link, rcpts []*recipient) []smtp.Answer {
+// unsent lists those of a transaction's recipients of whom the session took no notice.
+func unsent(rcpts []*recipient, answers []smtp.Answer) []task {
+	var out []task
+	for i, a := range answers {
+		if a.Unsent {
+			out = append(out, *rcpts[i].task)
+		}
+	}
+	return out
+}
+
+// others are the recipients that are not unsent, with their answers.
+func others(rcpts []*recipient, answers []smtp.Answer) (left []*recipient, theirs []smtp.Answer) {
+	for i, a := range answers {
+		if !a.Unsent {
+			left, theirs = append(left, rcpts[i]), append(theirs, a)
+		}
+	}
+	return left, theirs
+}
+
+// begin makes a transaction for some recipients, or gives their answers where the message
+// cannot be read. The intent is being written from now on, and is durable before the last octet
+// of the content leaves.
+func (t *transfer) begin(rcpts []*recipient) (*smtp.Transaction, []smtp.Answer) {
 	content, err := t.e.cfg.Spool.Body(context.WithoutCancel(t.e.ctx), t.msg)
 	if err != nil {
-		return t.unreadable(len(rcpts), err)
+		return nil, t.unreadable(len(rcpts), err)
 	}
 	tx := &smtp.Transaction{
-		From: t.msg.ReversePath, Content: content,
+		From: t.msg.ReversePath, Content: content, Recipients: make([]mail.Address, len(rcpts)),
 		EightBit: t.msg.EightBit, UTF8: t.msg.UTF8, EnvelopeID: t.msg.EnvelopeID,
 	}
 	ids := make([]int64, len(rcpts))
 	for i, r := range rcpts {
-		tx.Recipients = append(tx.Recipients, r.row.Recipient)
-		ids[i] = r.row.id
+		tx.Recipients[i] = r.Recipient
+		ids[i] = r.id
 	}
-	written := make(chan error, 1)
-	go func() { written <- t.e.cfg.Spool.Intend(context.WithoutCancel(t.e.ctx), ids...) }()
-	tx.Commit = sync.OnceValue(func() error { return <-written })
-	answers := link.Send(tx)
+	tx.Commit = t.e.cfg.Spool.Intending(ids...)
+	return tx, nil
+}
+
+// committed waits until the intent is written, in whatever the transaction ended, and stops the
+// run where it could not be.
+func (t *transfer) committed(tx *smtp.Transaction) {
 	if err := tx.Commit(); err != nil {
 		t.storeFailed(err)
+	}
+}
+
+// send runs one transaction for some recipients.
+func (t *transfer) send(link *courier.Link, rcpts []*recipient) []smtp.Answer {
+	tx, answers := t.begin(rcpts)
+	if tx != nil {
+		answers = link.Send(tx)
+		t.committed(tx)
 	}
 	return answers
 }
@@ -196,7 +231,7 @@ func (t *transfer) settle(w *courier.Walk, r *recipient, o delivery.Outcome) {
 		o.Session = r.session
 	}
 	o.Attempts = merged(w.Attempts(), r.own)
-	t.e.settle(r.row, o, t.jitter)
+	t.e.settle(r.task, o, t.jitter)
 }
 
 // onward takes recipients that a host put off to the hosts that are left, and concludes for
@@ -218,7 +253,7 @@ func (t *transfer) onward(w *courier.Walk, rcpts []*recipient) {
 
 // conclude is the verdict over all that was tried for a recipient.
 func (t *transfer) conclude(w *courier.Walk, r *recipient) delivery.Outcome {
-	return delivery.Conclude(merged(w.Attempts(), r.own), r.row.Decision.Requirement)
+	return delivery.Conclude(merged(w.Attempts(), r.own), r.Decision.Requirement)
 }
 
 // deliver runs transactions on one link until the host has said its last word to each
@@ -235,6 +270,9 @@ func (t *transfer) deliver(w *courier.Walk, link *courier.Link, rcpts []*recipie
 
 // merged puts a walk's attempts and a recipient's own into the order of time.
 func merged(walk, own []delivery.Attempt) []delivery.Attempt {
+	if len(walk)+len(own) == 0 {
+		return nil
+	}
 	all := slices.Concat(walk, own)
 	slices.SortStableFunc(all, func(a, b delivery.Attempt) int { return a.Time.Compare(b.Time) })
 	return all

@@ -20,50 +20,153 @@ type worker struct {
 	// served is set once it had a session, and waits counts pauses for another one since.
 	served bool
 	waits  int
+
+	hand   []*parcel // taken from the lane and not begun, or to be sent anew
+	asides []aside   // what has to be seen to before the session goes on
+	begun  int       // transactions on this session
+	// useful: some transaction of the stream led to something. last is what was said last.
+	useful, unread bool
+	last           delivery.Attempt
 }
 
-// maxFruitless is how many transactions in a row may break their session and lead to nothing
-// before what waits on the lane is put off: a host that always breaks defers its lane as a
-// host, not once per message.
+// aside is recipients of a transaction whose host did not say its last word to them.
+type aside struct {
+	t      *transfer
+	onward []*recipient // for the next host
+	split  []*recipient // for another transaction at this one
+}
+
+// maxFruitless is how many sessions in a row may break and lead to nothing before what waits
+// on the lane is put off: a host that always breaks defers its lane as a host, not once per
+// message.
 const maxFruitless = 3
 
 // work serves a lane until its queue is empty.
 func (e *engine) work(l *lane) {
 	w := &worker{e: e, lane: l}
-	for {
-		p := e.take(l)
-		if p == nil {
-			break
-		}
-		if e.ctx.Err() != nil {
-			e.putBack(p)
-			continue
-		}
-		if !w.serve(p) {
-			break
-		}
+	for w.serve() {
 	}
 	live := w.link != nil
 	w.drop()
-	e.leave(l, live)
+	e.lanes.leave(l, live)
 }
 
-// serve delivers one parcel; false when this worker has to give up its place.
-func (w *worker) serve(p *parcel) bool {
-	for {
-		fresh := w.link == nil || !w.link.Ready() || w.link.Uses() >= w.e.cfg.MessagesPerConnection
-		if fresh && !w.connect() {
-			if w.room() {
-				continue
-			}
-			return w.unreachable(p)
-		}
-		// A session that had served before and broke before its reply to MAIL is replaced
-		// without costing the message an attempt.
-		if w.transact(p) || fresh {
-			return true
+// take gives the next parcel, one that this worker has in hand before others; nil for none.
+func (w *worker) take() *parcel {
+	if len(w.hand) == 0 {
+		return w.e.lanes.take(w.lane)
+	}
+	p := w.hand[0]
+	w.hand = w.hand[1:]
+	return p
+}
+
+// serve delivers over one session what it can; false when the worker is to leave.
+func (w *worker) serve() bool {
+	p := w.take()
+	if p == nil {
+		return false
+	}
+	w.hand = slices.Insert(w.hand, 0, p)
+	if w.e.ctx.Err() != nil {
+		w.e.putBack(append(w.hand, w.e.lanes.backlog(w.lane)...)...)
+		w.hand = nil
+		return true
+	}
+	if w.link == nil || w.full() || !w.link.Ready() {
+		if !w.connect() {
+			return w.room() || w.unreachable()
 		}
 	}
+	w.useful, w.unread = false, false
+	w.link.Stream(w.next)
+	w.attend()
+	w.patience()
+	return true
+}
+
+// full reports that the session has carried as many messages as it may.
+func (w *worker) full() bool {
+	most, _ := w.link.Limits()
+	if most == 0 || most > w.e.cfg.MessagesPerConnection {
+		most = w.e.cfg.MessagesPerConnection
+	}
+	return w.link.Uses() >= most
+}
+
+// next gives the session its next transaction; nil where there is none, or something has to be
+// seen to first.
+func (w *worker) next() *smtp.Transaction {
+	for len(w.asides) == 0 && w.e.ctx.Err() == nil && !w.full() {
+		p := w.take()
+		if p == nil {
+			return nil
+		}
+		_, most := w.link.Limits()
+		p, rest := p.split(most)
+		if rest != nil {
+			w.hand = slices.Insert(w.hand, 0, rest)
+		}
+		if tx := w.begin(p); tx != nil {
+			return tx
+		}
+	}
+	return nil
+}
+
+// begin makes a transaction of a parcel; nil where its message cannot be read.
+func (w *worker) begin(p *parcel) *smtp.Transaction {
+	t := &transfer{e: w.e, msg: p.msg, jitter: w.lane.jitter}
+	rcpts := recipientsOf(p.tasks)
+	first, pace := w.begun == 0, w.link.Pace()
+	w.begun++
+	tx, answers := t.begin(rcpts)
+	if tx == nil {
+		w.answered(t, rcpts, answers)
+		return nil
+	}
+	tx.Done = func(answers []smtp.Answer) {
+		t.committed(tx)
+		// What the session took no notice of goes over another one without costing an attempt,
+		// unless it was the first one that a new session was asked to take.
+		if again := unsent(rcpts, answers); len(again) > 0 && (!first || w.link.Pace() < pace) {
+			w.hand = append(w.hand, &parcel{p.msg, p.dest, again})
+			rcpts, answers = others(rcpts, answers)
+		}
+		w.answered(t, rcpts, answers)
+	}
+	return tx
+}
+
+// answered settles those recipients of a transaction that have an outcome, and keeps the others
+// for when the session is idle.
+func (w *worker) answered(t *transfer, rcpts []*recipient, answers []smtp.Answer) {
+	onward, split := t.sort(w.walk, w.link, rcpts, answers)
+	if len(onward)+len(split) > 0 {
+		w.asides = append(w.asides, aside{t, onward, split})
+	}
+	w.unread = w.unread || unread(answers)
+	w.heed(t)
+}
+
+// heed takes over what a transaction came to.
+func (w *worker) heed(t *transfer) {
+	w.useful = w.useful || t.useful
+	if !t.last.Time.IsZero() {
+		w.last = t.last
+	}
+}
+
+// attend sends on what was put aside.
+func (w *worker) attend() {
+	for _, a := range w.asides {
+		onward := append(a.onward, a.t.deliver(w.walk, w.link, a.split)...)
+		if len(onward) > 0 {
+			a.t.onward(w.walk.Fork(), onward)
+		}
+		w.heed(a.t)
+	}
+	w.asides = nil
 }
 
 // connect finds the worker a new session.
@@ -74,12 +177,12 @@ func (w *worker) connect() bool {
 	link, ok := w.walk.Next(w.e.ctx)
 	switch {
 	case ok && !had:
-		w.e.linked(w.lane)
+		w.e.lanes.linked(w.lane)
 	case !ok && had:
-		w.e.unlinked(w.lane)
+		w.e.lanes.unlinked(w.lane)
 	}
 	if ok {
-		w.link, w.served, w.waits = link, true, 0
+		w.link, w.served, w.waits, w.begun = link, true, 0, 0
 	}
 	return ok
 }
@@ -88,7 +191,7 @@ func (w *worker) connect() bool {
 // count the session that has just ended (S30). False where there is no point in waiting.
 func (w *worker) room() bool {
 	const most, first = 6, 50 * time.Millisecond // 3 s in all
-	if w.waits == most || !(w.served || w.e.wasIn(w.lane)) || !slices.ContainsFunc(w.walk.Attempts(), turnedAway) {
+	if w.waits == most || !(w.served || w.e.lanes.wasIn(w.lane)) || !slices.ContainsFunc(w.walk.Attempts(), turnedAway) {
 		return false
 	}
 	t := time.NewTimer(first << w.waits)
@@ -118,17 +221,19 @@ func (w *worker) drop() {
 	}
 }
 
-// unreachable gives a parcel, and all that waits behind it, the verdict of a walk that found
-// no session; where others of the lane have one, they go on instead.
-func (w *worker) unreachable(p *parcel) bool {
-	if w.e.ctx.Err() != nil {
-		w.e.putBack(p)
-		return true
-	}
-	if w.e.yield(w.lane, p) {
+// unreachable gives what is in hand, and all that waits behind it, the verdict of a walk that
+// found no session; where others of the lane have one, they go on instead, and this worker leaves.
+func (w *worker) unreachable() bool {
+	hand := w.hand
+	w.hand = nil
+	switch {
+	case w.e.ctx.Err() != nil:
+		w.e.putBack(hand...)
+	case w.e.lanes.yield(w.lane, hand):
 		return false
+	default:
+		w.conclude(append(hand, w.e.lanes.backlog(w.lane)...), w.walk.Attempts())
 	}
-	w.conclude(append([]*parcel{p}, w.e.backlog(w.lane)...), w.walk.Attempts())
 	return true
 }
 
@@ -136,7 +241,8 @@ func (w *worker) unreachable(p *parcel) bool {
 func (w *worker) conclude(parcels []*parcel, attempts []delivery.Attempt) {
 	var soonest time.Time
 	for _, p := range parcels {
-		for _, r := range p.rows {
+		for i := range p.tasks {
+			r := &p.tasks[i]
 			o := delivery.Conclude(attempts, r.Decision.Requirement)
 			w.e.settle(r, o, w.lane.jitter)
 			if backsOff(o) && !r.Next.IsZero() && (soonest.IsZero() || r.Next.Before(soonest)) {
@@ -145,7 +251,9 @@ func (w *worker) conclude(parcels []*parcel, attempts []delivery.Attempt) {
 		}
 	}
 	if !soonest.IsZero() {
-		w.e.postpone(w.lane.dest.Domain, soonest)
+		for _, domain := range w.e.lanes.domainsOf(w.lane) {
+			w.e.postpone(domain, soonest)
+		}
 	}
 }
 
@@ -155,46 +263,16 @@ func backsOff(o delivery.Outcome) bool {
 	return o.Status == delivery.Deferred && (o.Reason.Category() == policy.CategoryNetwork || o.Reason == policy.Throttled)
 }
 
-// transact runs a parcel's transaction on the worker's session and sends those recipients
-// whom the host put off on to the next host. False: the session had died before the
-// transaction began, nothing was said of it, and another session may be tried.
-func (w *worker) transact(p *parcel) bool {
-	t := &transfer{e: w.e, msg: p.msg, jitter: w.lane.jitter}
-	rcpts := recipientsOf(p)
-	reused := w.link.Uses() > 0
-	answers := t.send(w.link, rcpts)
-	if reused && diedBefore(answers) {
-		return false
-	}
-	onward, split := t.sort(w.walk, w.link, rcpts, answers)
-	onward = append(onward, t.deliver(w.walk, w.link, split)...)
-	if len(onward) > 0 {
-		t.onward(w.walk.Fork(), onward)
-	}
-	w.patience(t, answers)
-	return true
-}
-
-// patience counts transactions that broke their session and led to nothing at any host. After
-// a few of them what waits on the lane is put off untried, and whatever the last one was told
-// bounces nobody.
-func (w *worker) patience(t *transfer, answers []smtp.Answer) {
-	broke := !w.link.Usable() && !unread(answers)
-	if !t.useful && !broke || !w.e.givesUp(w.lane, t.useful) {
+// patience counts sessions that broke and led to nothing at any host. After a few of them what
+// waits on the lane is put off untried, and whatever the last one was told bounces nobody.
+func (w *worker) patience() {
+	broke := !w.link.Usable() && !w.unread
+	if !w.useful && !broke || !w.e.lanes.givesUp(w.lane, w.useful) {
 		return
 	}
-	last := t.last
+	last := w.last
 	last.Definitive = false
 	last.Text = mail.Clean("not tried, since sessions break time and again: " + last.Text)
-	w.conclude(w.e.backlog(w.lane), []delivery.Attempt{last})
-}
-
-// diedBefore reports that the session broke before the reply to MAIL, for all recipients.
-func diedBefore(answers []smtp.Answer) bool {
-	for _, a := range answers {
-		if a.Failure == nil || a.Failure.Definitive || a.Failure.Stage != delivery.StageMAIL || !a.Failure.Reply.IsZero() {
-			return false
-		}
-	}
-	return true
+	w.conclude(append(w.hand, w.e.lanes.backlog(w.lane)...), []delivery.Attempt{last})
+	w.hand = nil
 }

@@ -5,55 +5,107 @@ import (
 
 	"github.com/sendctl/sendctl/pkg/delivery"
 	"github.com/sendctl/sendctl/pkg/mail"
+	"github.com/sendctl/sendctl/pkg/policy"
 )
 
-// content sends message and final dot, and reads what became of it.
-func (t *talk) content() {
+// content sends message and final dot, and the next transaction's commands along with it,
+// and reads what became of the message.
+func (t *talk) content(follow *talk) {
 	s := t.s
 	if pending(s.raw) && s.hasWords() {
 		// Said before any content was sent: out of step, unless it is the end of the connection.
 		t.lost(delivery.StageContent, s.unasked())
 		return
 	}
-	blocks := &blockWriter{s: s}
+	blocks := &blockWriter{s: s, from: s.begun}
 	dots := mail.NewDotWriter(blocks)
 	_, err := t.tx.Content.WriteTo(dots)
 	if err != nil {
 		t.abandoned(blocks, err)
 		return
 	}
-	if blocks.sent && pending(s.raw) && s.hasWords() {
+	if s.begun > blocks.from && pending(s.raw) && s.hasWords() {
 		t.early()
 		return
 	}
-	if t.tx.Commit != nil {
-		if err := t.tx.Commit(); err != nil {
-			t.uncommitted(err)
-			return
-		}
+	if err := t.commit(); err != nil {
+		t.uncommitted(err)
+		return
 	}
 	if err := dots.Close(); err != nil {
 		t.abandoned(blocks, err)
 		return
 	}
-	if err := s.flush(s.opts.Timeouts.DataBlock); err != nil {
+	if follow != nil {
+		follow.sayGroup()
+		t.follow, follow.behind = follow, true
+	}
+	if err := s.flush(); err != nil {
 		// The kernel may have sent part of it, the dot included.
 		t.doubt(s.lastWords(err))
 		return
 	}
-	reply, err := s.readReply(s.opts.Timeouts.DataDone)
+	t.final()
+}
+
+// commit has the transaction's Commit called.
+func (t *talk) commit() error {
+	if t.tx.Commit == nil {
+		return nil
+	}
+	return t.tx.Commit()
+}
+
+// final reads the reply to the end of the content.
+func (t *talk) final() {
+	reply, err := t.s.readReply(t.s.opts.Timeouts.DataDone)
 	switch {
 	case err != nil:
 		t.doubt(err)
 	case reply.Intermediate():
 		// Neither yes nor no: who can say what became of the message?
+		t.odd()
 		t.doubt(outOfStep(reply))
 	default:
 		t.answerAccepted(Answer{Stage: delivery.StageFinal, Reply: reply})
 		if reply.Code == 421 {
-			s.Quit()
+			t.s.Quit()
 		}
 	}
+}
+
+// inStep reads the answers to the commands that left with the final dot. Where these show that
+// one answer was left out, the one that was taken for the message's own is another's, and the
+// message is in doubt; where there was one too many, a yes to the message stands.
+func (t *talk) inStep() {
+	next := t.follow
+	if next == nil {
+		return
+	}
+	if t.s.dead {
+		// The server was not heard of after it had been told of the next message already.
+		if !t.refusedWith(421) {
+			t.m.slower()
+		}
+		return
+	}
+	next.open()
+	if !t.s.dead || next.answers[next.asked[0]].Failure == nil {
+		return
+	}
+	f := next.answers[next.asked[0]].Failure
+	if f.Reason != policy.ProtocolError {
+		t.m.slower()
+	} else if f.Reply.Intermediate() {
+		for _, i := range t.accepted {
+			t.answers[i] = Answer{Stage: delivery.StageFinal, Failure: f, Doubt: true}
+		}
+	}
+}
+
+// refusedWith reports that the message was answered by a reply with this code.
+func (t *talk) refusedWith(code int) bool {
+	return len(t.accepted) > 0 && t.answers[t.accepted[0]].Reply.Code == code
 }
 
 // early reads what the server said before the content was complete.
@@ -115,22 +167,14 @@ func (t *talk) doubt(err error) {
 	t.answerAccepted(Answer{Stage: delivery.StageFinal, Failure: f, Doubt: true})
 }
 
-// blockWriter writes content through the session's buffer with a deadline for each block.
+// blockWriter writes content through the session's buffer.
 type blockWriter struct {
 	s    *Session
-	sent bool  // something has left already
+	from int64 // where the session was when the content began
 	err  error // what went wrong on the wire, as opposed to in the source
 }
 
 func (b *blockWriter) Write(p []byte) (int, error) {
-	if len(p) <= b.s.out.Available() {
-		return b.s.out.Write(p)
-	}
-	b.sent = true
-	if err := b.s.conn.SetWriteDeadline(b.s.deadline(b.s.opts.Timeouts.DataBlock)); err != nil {
-		b.err = err
-		return 0, err
-	}
 	n, err := b.s.out.Write(p)
 	b.err = err
 	return n, err

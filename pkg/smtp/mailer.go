@@ -1,6 +1,8 @@
 package smtp
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sendctl/sendctl/pkg/delivery"
@@ -12,12 +14,15 @@ import (
 // session got satisfies the requirement. Every transaction on it carries messages that
 // require no more than that.
 type Mailer struct {
-	s *Session
-	// uses counts transactions, so that a failure of a session that had served before can be
-	// told from one of a fresh session.
-	uses int
-	// unsure is set once the server answered out of step.
-	unsure bool
+	s    *Session
+	uses int // transactions that were begun
+	pace Pace
+	// window is how many transactions are in flight at once at the pace Windowed. It grows
+	// while all goes well; 0 while the server was not seen to take a message.
+	window int
+	// chunks: the server took a message by BDAT.
+	chunks bool
+	buffer []byte // for content in chunks
 }
 
 // Admit judges the session against a requirement (policy.Judge). Where it is satisfied the
@@ -27,7 +32,7 @@ func (s *Session) Admit(req policy.Requirement) (*Mailer, *Failure) {
 	v := policy.Judge(req, s.protection)
 	if v.Satisfied() {
 		s.opts.Until = time.Time{}
-		return &Mailer{s: s}, nil
+		return &Mailer{s: s, pace: s.opts.Pace, window: min(s.opts.Proven, s.opts.Window)}, nil
 	}
 	f := &Failure{
 		Stage: delivery.StagePolicy, Reason: v.Reason, Definitive: !v.Passing,
@@ -48,15 +53,38 @@ func (m *Mailer) Protection() policy.Protection { return m.s.protection }
 // Peer is the host at the other end.
 func (m *Mailer) Peer() Peer { return m.s.peer }
 
-// Uses is how many transactions ran on this session.
+// Uses is how many transactions ran on this session, or were to.
 func (m *Mailer) Uses() int { return m.uses }
+
+// Pace is the pace at which the server is to be talked to from now on: that of the options, or
+// a humbler one once it answered oddly.
+func (m *Mailer) Pace() Pace { return m.pace }
+
+// Proven is how many transactions in flight the server was seen to cope with; 0 where it was
+// not seen to take a message.
+func (m *Mailer) Proven() int { return m.window }
+
+// Limits is what the server announced of how many transactions a session has and how many
+// recipients a transaction (RFC 9422 §4: MAILMAX and RCPTMAX); 0 for no limit.
+func (m *Mailer) Limits() (transactions, recipients int) {
+	for _, p := range strings.Fields(m.s.extensions["LIMITS"]) {
+		name, value, _ := strings.Cut(p, "=")
+		n, err := strconv.Atoi(value)
+		if err != nil || n <= 0 {
+			continue
+		}
+		switch strings.ToUpper(name) {
+		case "MAILMAX":
+			transactions = n
+		case "RCPTMAX":
+			recipients = n
+		}
+	}
+	return transactions, recipients
+}
 
 // Usable reports whether another transaction may be tried.
 func (m *Mailer) Usable() bool { return !m.s.dead }
-
-// OutOfStep reports that the server's answers did not fit the commands. The session is over
-// then, and groups of commands may be what the server cannot cope with.
-func (m *Mailer) OutOfStep() bool { return m.unsure }
 
 // Quit ends the session politely.
 func (m *Mailer) Quit() { m.s.Quit() }

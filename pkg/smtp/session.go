@@ -23,7 +23,7 @@ type Session struct {
 	raw   net.Conn // the connection as dialled
 	conn  net.Conn // raw, or TLS over it
 	in    *bufio.Reader
-	out   *bufio.Writer
+	out   *bufio.Writer // over a gate
 	peer  Peer
 	opts  Options
 	trace tracer
@@ -34,6 +34,10 @@ type Session struct {
 	// askedForOurs: in the handshake the server asked for a client certificate.
 	askedForOurs bool
 	dead         bool
+	// writing is how long one block may take to leave.
+	writing time.Duration
+	// begun counts the octets that the connection was asked to take, whether it did or not.
+	begun int64
 	// busy is set while a transaction runs: it is finished even when ctx ends, so that an
 	// interrupt leaves no recipient in doubt.
 	busy atomic.Bool
@@ -46,9 +50,9 @@ func Open(ctx context.Context, conn net.Conn, peer Peer, opts Options) (*Session
 	s := &Session{
 		ctx: ctx, raw: conn, conn: conn, peer: peer, opts: opts,
 		in:    bufio.NewReaderSize(conn, maxLine),
-		out:   bufio.NewWriterSize(conn, 16<<10),
-		trace: tracer{opts.Trace, peer.String()},
+		trace: tracer{opts.Trace, peer.String()}, writing: opts.Timeouts.DataBlock,
 	}
+	s.out = bufio.NewWriterSize(gate{s}, 16<<10)
 	s.stop = context.AfterFunc(ctx, func() {
 		if !s.busy.Load() {
 			_ = conn.SetDeadline(time.Unix(1, 0))
@@ -162,7 +166,7 @@ func (s *Session) Quit() {
 	const patience = 2 * time.Second
 	if !s.dead {
 		s.say("QUIT")
-		if s.flush(min(patience, s.opts.Timeouts.Command)) == nil {
+		if s.writing = min(patience, s.opts.Timeouts.Command); s.flush() == nil {
 			_, _ = s.readReply(min(patience, s.opts.Timeouts.Command))
 		}
 	}

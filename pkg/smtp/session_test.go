@@ -45,7 +45,7 @@ func (c *canned) SetReadDeadline(time.Time) error  { return nil }
 func (c *canned) SetWriteDeadline(time.Time) error { return nil }
 
 func options() Options {
-	return Options{Clock: time.Now, Pipelining: true, Timeouts: Timeouts{
+	return Options{Clock: time.Now, Pace: Ahead, Timeouts: Timeouts{
 		Greeting: time.Second, Handshake: time.Second, Command: time.Second, DataStart: time.Second, DataBlock: time.Second, DataDone: time.Second}}
 }
 

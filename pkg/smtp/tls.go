@@ -19,6 +19,9 @@ type Security struct {
 	Roots  tlsauth.Roots
 	Hello  Hello
 	Client *tls.Certificate // presented to servers that ask; nil for none
+	// Tickets keeps sessions for resumption; nil for none. It must be used with this host, these
+	// demands and this offer only.
+	Tickets tls.ClientSessionCache
 }
 
 // Hello says how humble the ClientHello is.
@@ -89,7 +92,8 @@ func (s *Session) handshake(sec Security) *Failure {
 	s.askedForOurs = progress.clientCertificate
 	s.conn = conn
 	s.in.Reset(conn)
-	s.out.Reset(conn)
+	s.out.Reset(gate{s})
+	s.begun = 0
 	s.extensions = nil
 	s.protection = policy.Protection{
 		Encrypted:   true,
@@ -146,6 +150,9 @@ func config(host string, sec Security, p *progress) *tls.Config {
 		MinVersion:         uint16(versions.Min()),
 		MaxVersion:         uint16(versions.Max()),
 		InsecureSkipVerify: true, //nolint:gosec // verified after the handshake by tlsauth and judged by policy
+		// What is written together leaves in one record, and so in one segment or system call.
+		DynamicRecordSizingDisabled: true,
+		ClientSessionCache:          sec.Tickets,
 		VerifyConnection: func(tls.ConnectionState) error {
 			p.serverHello = true
 			return nil

@@ -103,13 +103,23 @@ func (s *Session) say(line string) {
 	s.out.WriteString("\r\n")
 }
 
-// flush writes what was said, within a deadline for all of it.
-func (s *Session) flush(timeout time.Duration) error {
-	if err := s.conn.SetWriteDeadline(s.deadline(timeout)); err != nil {
-		return err
+// flush writes what was said.
+func (s *Session) flush() error { return s.out.Flush() }
+
+// gate is where a session's words leave: each block has a deadline of its own.
+type gate struct{ s *Session }
+
+func (g gate) Write(p []byte) (int, error) {
+	s := g.s
+	s.begun += int64(len(p))
+	if err := s.conn.SetWriteDeadline(s.deadline(s.writing)); err != nil {
+		return 0, err
 	}
-	return s.out.Flush()
+	return s.conn.Write(p)
 }
+
+// position is how many octets will have been said when all that was said so far has left.
+func (s *Session) position() int64 { return s.begun + int64(s.out.Buffered()) }
 
 // ask says one command and reads its reply.
 func (s *Session) ask(line string) (mail.Reply, error) {
@@ -117,7 +127,7 @@ func (s *Session) ask(line string) (mail.Reply, error) {
 		return mail.Reply{}, s.unasked()
 	}
 	s.say(line)
-	if err := s.flush(s.opts.Timeouts.Command); err != nil {
+	if err := s.flush(); err != nil {
 		return mail.Reply{}, s.lastWords(err)
 	}
 	return s.readReply(s.opts.Timeouts.Command)

@@ -36,7 +36,7 @@ type Incoming struct {
 // Addressee is a recipient and what its copy must get.
 type Addressee struct {
 	Address  mail.Address
-	Decision policy.Decision
+	Decision *policy.Decision
 }
 
 // Accepted says what became of each recipient of an incoming message.
@@ -149,7 +149,7 @@ func (s *Spool) newAcceptance(in *Incoming) (*acceptance, error) {
 			w.sameAs = j
 		} else {
 			first[w.key] = i
-			facts, err := s.decisionFacts(&r.Decision)
+			facts, err := s.decisionFacts(r.Decision)
 			if err != nil {
 				return nil, fmt.Errorf("queueing for %s: %w", r.Address, err)
 			}
@@ -351,7 +351,7 @@ func (a *acceptance) skip(t *tx) error {
 		if d.Requirement.Key() == known.Recipient.Decision.Requirement.Key() {
 			continue
 		}
-		facts, err := encodeDecision(d)
+		facts, err := encodeDecision(&d)
 		if err != nil {
 			return err
 		}
@@ -364,7 +364,7 @@ func (a *acceptance) skip(t *tx) error {
 		if _, err := t.exec(sqlStrengthen, known.Recipient.ID, id); err != nil {
 			return err
 		}
-		known.Recipient.Decision = d
+		known.Recipient.Decision = &d
 	}
 	return nil
 }

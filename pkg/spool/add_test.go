@@ -146,7 +146,7 @@ func TestStricterRequirementIsJoinedIn(t *testing.T) {
 		in := incoming(1, "a@b.test")
 		d := policy.For(policy.Sender{Name: "hipaa", Profile: &p}, nil, policy.Facts{}, in.Recipients[0].Address)
 		d.Rules = rules
-		in.Recipients[0].Decision = d
+		in.Recipients[0].Decision = &d
 		return in
 	}
 	for _, v := range []tlsnames.Version{tlsnames.TLS10, tlsnames.TLS13, tlsnames.TLS12} {

@@ -3,6 +3,7 @@ package spool
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/sendctl/sendctl/pkg/delivery"
@@ -234,20 +235,26 @@ func byMessage(rows []Row) []Entry {
 }
 
 // Intend writes down that recipients are about to be sent to. It has to return before the
-// final dot, better before the transaction begins: from then on, should this process die,
-// they are in doubt. Those that are no longer this owner's are named by a *ClaimLostError and
-// must not be sent; the intent for the others stands.
+// last octet of their message leaves, better before the transaction begins: from then on,
+// should this process die, they are in doubt. Those that are no longer this owner's are named
+// by a *ClaimLostError and must not be sent; the intent for the others stands.
 func (s *Spool) Intend(ctx context.Context, recipients ...int64) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return s.eachClaim(sqlIntend, recipients)
+	return s.eachClaim(sqlIntend, recipients)()
+}
+
+// Intending begins to do what Intend does, and gives the function that waits for its end. The
+// function may be called more than once, and gives the same error.
+func (s *Spool) Intending(recipients ...int64) (wait func() error) {
+	return sync.OnceValue(s.eachClaim(sqlIntend, recipients))
 }
 
 // Release gives claims back, also after Intend: whoever calls it knows that the final dot
 // never left. The recipients are due as they were before.
 func (s *Spool) Release(_ context.Context, recipients ...int64) error {
-	err := s.eachClaim(sqlRelease, recipients)
+	err := s.eachClaim(sqlRelease, recipients)()
 	if err == nil || lostClaims(err) {
 		s.unclaimed(recipients...)
 	}
@@ -267,14 +274,15 @@ func (s *Spool) Renew(_ context.Context) error {
 	})
 }
 
-// eachClaim runs a statement on claims and names those that it did not find.
-func (s *Spool) eachClaim(sql string, recipients []int64) error {
-	var lost []int64
+// eachClaim begins to run a statement on claims, and gives the function that waits for its end
+// and names those that it did not find.
+func (s *Spool) eachClaim(sql string, recipients []int64) (wait func() error) {
 	me := s.me.id.Load()
 	if me == 0 {
-		return &ClaimLostError{recipients} // whoever is no owner has no claims
+		return func() error { return &ClaimLostError{recipients} } // whoever is no owner has no claims
 	}
-	err := s.writer.do(nil, func(t *tx) error {
+	var lost []int64
+	written := s.writer.begin(nil, func(t *tx) error {
 		lost = nil
 		for _, id := range recipients {
 			n, err := t.exec(sql, id, me)
@@ -287,9 +295,12 @@ func (s *Spool) eachClaim(sql string, recipients []int64) error {
 		}
 		return nil
 	})
-	if err == nil && len(lost) > 0 {
-		s.unclaimed(lost...)
-		return &ClaimLostError{lost}
+	return func() error {
+		err := <-written
+		if err == nil && len(lost) > 0 {
+			s.unclaimed(lost...)
+			return &ClaimLostError{lost}
+		}
+		return err
 	}
-	return err
 }

@@ -55,7 +55,7 @@ type offerDoc struct {
 }
 
 // encodeDecision gives the fact that stands for a decision, and before it those of its trust anchors.
-func encodeDecision(d policy.Decision) ([]fact, error) {
+func encodeDecision(d *policy.Decision) ([]fact, error) {
 	req := d.Requirement
 	doc := decisionDoc{
 		V: documentVersion, Profile: d.Profile, Mode: d.Mode, Pool: d.Pool, Rules: d.Rules,
@@ -88,18 +88,18 @@ func encodeDecision(d policy.Decision) ([]fact, error) {
 // encodedDecision is a decision and its facts. Those of a batch are mostly alike, so the last
 // one is kept at hand.
 type encodedDecision struct {
-	decision policy.Decision
+	decision *policy.Decision
 	facts    []fact
 }
 
 // decisionFacts is encodeDecision with the last result at hand.
 func (s *Spool) decisionFacts(d *policy.Decision) ([]fact, error) {
-	if last := s.encoded.Load(); last != nil && sameDecision(&last.decision, d) {
+	if last := s.encoded.Load(); last != nil && (last.decision == d || sameDecision(last.decision, d)) {
 		return last.facts, nil
 	}
-	facts, err := encodeDecision(*d)
+	facts, err := encodeDecision(d)
 	if err == nil {
-		s.encoded.Store(&encodedDecision{*d, facts})
+		s.encoded.Store(&encodedDecision{d, facts})
 	}
 	return facts, err
 }
@@ -208,8 +208,8 @@ func jsonLines(text string, each func(line []byte) error) error {
 }
 
 // joined is the stricter of what was accepted before and what is demanded now.
-func joined(old, more policy.Decision) policy.Decision {
-	d := old
+func joined(old, more *policy.Decision) policy.Decision {
+	d := *old
 	d.Requirement = policy.Join(old.Requirement, more.Requirement)
 	if d.Requirement.Encrypt {
 		d.Mode = policy.ModeForced

@@ -94,7 +94,7 @@ func TestDecisionsSurvive(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		d := anyDecision().Draw(t, "decision")
-		facts, err := encodeDecision(d)
+		facts, err := encodeDecision(&d)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +109,7 @@ func TestDecisionsSurvive(t *testing.T) {
 			t.Fatal(diff)
 		}
 		other := anyDecision().Draw(t, "another")
-		more, err := encodeDecision(other)
+		more, err := encodeDecision(&other)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +117,7 @@ func TestDecisionsSurvive(t *testing.T) {
 		if sameDecision(&d, &other) != same || !sameDecision(&d, &got) {
 			t.Fatal("sameDecision is wrong")
 		}
-		if j := joined(d, other); policy.Join(j.Requirement, d.Requirement).Key() != j.Requirement.Key() ||
+		if j := joined(&d, &other); policy.Join(j.Requirement, d.Requirement).Key() != j.Requirement.Key() ||
 			policy.Join(j.Requirement, other.Requirement).Key() != j.Requirement.Key() {
 			t.Fatal("joined is weaker than one of both")
 		}
@@ -228,7 +228,7 @@ func FuzzDocuments(f *testing.F) {
 	f.Add(`{"status":"delivered","code":250}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		if d, err := decodeDecision(body, func(factHash) (string, error) { return "pem", nil }); err == nil {
-			again, err := encodeDecision(d)
+			again, err := encodeDecision(&d)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -78,16 +78,16 @@ func errDamaged(format string, values ...any) error { return &damaged{fmt.Sprint
 // reader decodes facts, each once.
 type reader struct {
 	mu        sync.Mutex
-	decisions map[int64]policy.Decision
+	decisions map[int64]*policy.Decision
 	sessions  map[int64]*delivery.Session
 }
 
 func newReader() *reader {
-	return &reader{decisions: map[int64]policy.Decision{}, sessions: map[int64]*delivery.Session{}}
+	return &reader{decisions: map[int64]*policy.Decision{}, sessions: map[int64]*delivery.Session{}}
 }
 
-// decision gives the decision stored as fact id. Its slices are shared: they are for reading.
-func (r *reader) decision(c *conn, id int64) (policy.Decision, error) {
+// decision gives the decision stored as fact id. It is shared: it is for reading.
+func (r *reader) decision(c *conn, id int64) (*policy.Decision, error) {
 	r.mu.Lock()
 	d, ok := r.decisions[id]
 	r.mu.Unlock()
@@ -96,17 +96,18 @@ func (r *reader) decision(c *conn, id int64) (policy.Decision, error) {
 	}
 	body, err := factBody(c, sqlFactByID, id)
 	if err != nil {
-		return policy.Decision{}, err
+		return nil, err
 	}
-	d, err = decodeDecision(body, func(hash factHash) (string, error) { return factBody(c, sqlFactByHash, hash[:]) })
+	decoded, err := decodeDecision(body, func(hash factHash) (string, error) { return factBody(c, sqlFactByHash, hash[:]) })
 	if err != nil {
-		return policy.Decision{}, err
+		return nil, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.decisions) > maxKnownFacts {
 		clear(r.decisions)
 	}
+	d = &decoded
 	r.decisions[id] = d
 	return d, nil
 }

@@ -76,9 +76,10 @@ func hipaa() policy.Profile {
 	return policy.Profile{Name: "hipaa", Mode: policy.ModeForced, Versions: tlsnames.VersionsOf(tlsnames.TLS12, tlsnames.TLS13), Certificate: policy.CertificateNone}
 }
 
-func decision() policy.Decision {
+func decision() *policy.Decision {
 	p := hipaa()
-	return policy.For(policy.Sender{Name: p.Name, Profile: &p}, nil, policy.Facts{}, mail.Address{Local: "a", Domain: "b.test"})
+	d := policy.For(policy.Sender{Name: p.Name, Profile: &p}, nil, policy.Facts{}, mail.Address{Local: "a", Domain: "b.test"})
+	return &d
 }
 
 func address(s string) mail.Address {

@@ -18,7 +18,7 @@ func TestRuleHits(t *testing.T) {
 			Body:    text("Subject: x\r\n\r\nbody\r\n"), Claim: true,
 		}
 		for _, local := range []string{"a", "b"} {
-			in.Recipients = append(in.Recipients, Addressee{mail.Address{Local: local, Domain: "example.com"}, policy.Decision{Profile: "hipaa", Rules: rules}})
+			in.Recipients = append(in.Recipients, Addressee{mail.Address{Local: local, Domain: "example.com"}, &policy.Decision{Profile: "hipaa", Rules: rules}})
 		}
 		got, err := s.Add(t.Context(), in)
 		if err != nil {

@@ -57,7 +57,7 @@ type Recipient struct {
 	// ID is the spool's number of the queued recipient; 0 in the record.
 	ID       int64
 	Address  mail.Address
-	Decision policy.Decision // as accepted; the offer is without client certificate after a restart
+	Decision *policy.Decision // as accepted, shared, never nil; the offer is without client certificate after a restart
 	Status   delivery.Status
 	// Outcome is what the last attempt came to, with all attempts so far, oldest first. Where
 	// there were very many, some in the middle are missing.

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/sendctl/sendctl/pkg/delivery"
+	"github.com/sendctl/sendctl/pkg/policy"
 )
 
 // messageColumns, listColumns, queueColumns and recordColumns are read by scanMessage,
@@ -98,10 +99,12 @@ func (s *Spool) decoded(c *conn, raws []rawRow) ([]Row, error) {
 
 func (s *Spool) decode(c *conn, raw *rawRow) error {
 	r := &raw.Recipient
-	var err error
-	if r.Decision, err = s.read.decision(c, raw.decision); err != nil {
+	r.Decision = &policy.Decision{} // where it cannot be read
+	d, err := s.read.decision(c, raw.decision)
+	if err != nil {
 		return err
 	}
+	r.Decision = d
 	outcome, err := decodeOutcome(raw.outcome)
 	if err != nil {
 		return err

@@ -73,17 +73,20 @@ func newWriter(c *conn, most int, fault func(error) error) *writer {
 
 // do has apply run in a transaction, after what seg holds was synced, and returns when that
 // is durable.
-func (w *writer) do(seg *segment, apply func(*tx) error) error {
+func (w *writer) do(seg *segment, apply func(*tx) error) error { return <-w.begin(seg, apply) }
+
+// begin is do without the waiting: the channel gives the result, once.
+func (w *writer) begin(seg *segment, apply func(*tx) error) <-chan error {
 	j := &job{seg: seg, apply: apply, done: make(chan error, 1)}
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.closed {
-		w.mu.Unlock()
-		return ErrClosed
+		j.done <- ErrClosed
+		return j.done
 	}
 	w.waiting = append(w.waiting, j)
-	w.mu.Unlock()
 	w.nudge()
-	return <-j.done
+	return j.done
 }
 
 func (w *writer) nudge() {

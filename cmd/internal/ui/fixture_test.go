@@ -26,8 +26,8 @@ func suite(name string) tlsnames.Suite {
 }
 
 // decided is what the profile hipaa and a rule came to for a recipient.
-func decided() policy.Decision {
-	return policy.Decision{
+func decided() *policy.Decision {
+	return &policy.Decision{
 		Profile: "hipaa", Mode: policy.ModeForced, Pool: "default", Rules: []string{"first-national"},
 		Requirement: policy.Requirement{Encrypt: true, Because: []policy.Cause{
 			{Source: policy.SourceProfile, Name: "hipaa", Text: "profile hipaa demands encryption with TLSv1.2-1.3"},
@@ -128,7 +128,7 @@ func report() *send.Report {
 	unverified := session("mail.selfsigned.test", tlsnames.TLS12, "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384")
 	unverified.Verified, unverified.VerifyError = policy.VerifiedNone, "the certificate is signed by itself"
 	inClear := delivered(address("newsletter-reader", "oldschool.example"), &delivery.Session{MX: "mx.oldschool.example", IP: "192.0.2.99", SourceIP: "198.51.100.7", Verified: policy.VerifiedNone})
-	inClear.Decision = policy.Decision{Profile: "newsletter", Mode: policy.ModeOpportunistic, Pool: "default"}
+	inClear.Decision = &policy.Decision{Profile: "newsletter", Mode: policy.ModeOpportunistic, Pool: "default"}
 	skipped := delivered(address("anna.schmidt", "firstnational.example"), session("mx1.firstnational.example", tlsnames.TLS13, "TLS_AES_256_GCM_SHA384"))
 	skipped.Skipped = true
 	held := failure(address("ivan", "nxdomain.test"), delivery.Outcome{Status: delivery.Held, Text: "held by the operator"})
@@ -172,7 +172,7 @@ func many(n int) *send.Report {
 			s.Protection, s.Verified = policy.Protection{}, policy.VerifiedNone
 		}
 		row := delivered(address("reader"+strconv.Itoa(i), domain), s)
-		row.Decision = policy.Decision{Profile: "newsletter", Mode: policy.ModeOpportunistic, Pool: "default"}
+		row.Decision = &policy.Decision{Profile: "newsletter", Mode: policy.ModeOpportunistic, Pool: "default"}
 		r.Rows = append(r.Rows, row)
 	}
 	sum(r)

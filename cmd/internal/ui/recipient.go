@@ -64,7 +64,7 @@ type attemptJSON struct {
 }
 
 func recipientOf(r *send.Row) recipientJSON {
-	o, d := &r.Outcome, &r.Decision
+	o, d := &r.Outcome, r.Decision
 	h := hostOf(r)
 	j := recipientJSON{
 		File: r.File, QueueID: r.QueueID, MessageID: r.MessageID,

@@ -146,7 +146,7 @@ func historyTable(rows []*send.Row) Table {
 			version = r.Outcome.Session.Protection.Version.String()
 		}
 		t.Add(moment(r.Settled), r.Recipient.String(), string(r.Outcome.Status), version, verifiedOf(r.Outcome.Session),
-			string(r.Outcome.Reason), codes(&r.Outcome), profileOf(&r.Decision), hostOf(r).mx, r.Outcome.Reply.String())
+			string(r.Outcome.Reason), codes(&r.Outcome), profileOf(r.Decision), hostOf(r).mx, r.Outcome.Reply.String())
 	}
 	return t
 }
@@ -165,7 +165,7 @@ func queueTable(rows []*send.Row, now time.Time) Table {
 	}}
 	for i := range rows {
 		r := rows[i]
-		t.Add(r.QueueID, r.Recipient.String(), string(r.Outcome.Status), profileOf(&r.Decision), modeOf(&r.Decision),
+		t.Add(r.QueueID, r.Recipient.String(), string(r.Outcome.Status), profileOf(r.Decision), modeOf(r.Decision),
 			string(r.Outcome.Reason), strconv.Itoa(len(r.Outcome.Attempts)), due(r, now), r.Outcome.Reply.String())
 	}
 	return t
@@ -208,7 +208,7 @@ func (o *Output) entryTable(rows []*send.Row) Table {
 	for i := range rows {
 		r := rows[i]
 		t.Add(r.Recipient.String(), string(r.Outcome.Status), r.QueueID, r.File, r.Sender.String(), r.MessageID,
-			profileOf(&r.Decision), modeOf(&r.Decision), moment(r.Queued), due(r, o.now()), r.Outcome.Text, r.Outcome.Reply.String())
+			profileOf(r.Decision), modeOf(r.Decision), moment(r.Queued), due(r, o.now()), r.Outcome.Text, r.Outcome.Reply.String())
 		for _, c := range r.Decision.Requirement.Because {
 			t.Note("because", c.Text)
 		}
