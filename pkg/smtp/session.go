@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -50,7 +51,7 @@ func Open(ctx context.Context, conn net.Conn, peer Peer, opts Options) (*Session
 	s := &Session{
 		ctx: ctx, raw: conn, conn: conn, peer: peer, opts: opts,
 		in:    bufio.NewReaderSize(conn, maxLine),
-		trace: tracer{opts.Trace, peer.String()}, writing: opts.Timeouts.DataBlock,
+		trace: tracer{opts.Trace, peer.String()}, writing: cmp.Or(opts.Timeouts.DataBlock, opts.Timeouts.Command),
 	}
 	s.out = bufio.NewWriterSize(gate{s}, 16<<10)
 	s.stop = context.AfterFunc(ctx, func() {
