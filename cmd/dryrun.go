@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,7 +26,26 @@ type refusal struct {
 	File  string `json:"file"`
 	Line  int    `json:"line"`
 	Error string `json:"error"`
-	hint  string
+
+	hint   string
+	unread bool
+}
+
+// refusalsOf lists the files that a run refused.
+func refusalsOf(r *send.Report) []refusal {
+	out := make([]refusal, len(r.Refused))
+	for i, f := range r.Refused {
+		out[i] = refusal{f.File, f.Line, f.Error, f.Hint, f.Unread}
+	}
+	return out
+}
+
+// statusOfRefused tells files that are no good from those that only could not be read.
+func statusOfRefused(all []refusal) error {
+	if slices.ContainsFunc(all, func(r refusal) bool { return !r.unread }) {
+		return outcome(exitInvalid)
+	}
+	return outcome(exitNoInput)
 }
 
 // dryRun plans a batch and prints what each recipient's copy must get. It asks the DNS where
@@ -56,22 +76,19 @@ func (a *app) dryRun(ctx context.Context, f *sendFlags, cfg *config.Config, opts
 	case ctx.Err() != nil:
 		return outcome(exitInterrupted)
 	case len(p.Refused) > 0:
-		return statusOfRefused(report)
+		return statusOfRefused(p.Refused)
 	}
 	return nil
 }
 
 func planOf(r *send.Report) plan {
-	p := plan{Recipients: make([]explained, len(r.Rows)), Refused: make([]refusal, len(r.Refused))}
+	p := plan{Recipients: make([]explained, len(r.Rows)), Refused: refusalsOf(r)}
 	modes := map[policy.Mode]int{}
 	for i := range r.Rows {
 		row := r.Rows[i]
 		p.Recipients[i] = explain(row.Recipient, *row.Decision)
 		p.Recipients[i].File = row.File
 		modes[row.Decision.Mode]++
-	}
-	for i, f := range r.Refused {
-		p.Refused[i] = refusal{f.File, f.Line, f.Error, f.Hint}
 	}
 	p.summary = fmt.Sprintf("dry run, nothing was sent: %s, %s: %d forced, %d opportunistic, %d unencrypted",
 		plural(r.Summary.Messages, "message"), plural(r.Summary.Recipients, "recipient"),

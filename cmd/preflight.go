@@ -53,9 +53,9 @@ younger than --max-age.
 
 EXIT STATUS
   0 nobody would be bounced, or --require is met · 64 usage · 65 a message is invalid
-  66 no input · 69 some would be bounced, or --require is not met · 70 a bug · 74 a file
-  cannot be written · 75 nobody would be bounced, but something could not be found out
-  78 the configuration is invalid · 130 interrupted`,
+  66 no input, or a file could not be read · 69 some would be bounced, or --require is not met
+  70 a bug · 74 a file cannot be written · 75 nobody would be bounced, but something could not
+  be found out · 78 the configuration is invalid · 130 interrupted`,
 		Example: `  sendctl preflight --profile hipaa batch/
   sendctl preflight --profile hipaa --require 100% batch/ && sendctl send --profile hipaa batch/
   sendctl preflight --profile hipaa-strict --failing call-these.csv batch/
@@ -152,10 +152,7 @@ func (a *app) preflight(ctx context.Context, cfg *config.Config, box *sandboxNet
 	}
 	memory = memory.Usable(time.Now(), of.maxAge)
 	report := send.Plan(ctx, send.Config{Clock: time.Now, Hostname: p.Hostname}, opts, of.ins)
-	got := &flown{Recipients: []probe.Forecast{}, Refused: []refusal{}, rows: report.Rows}
-	for _, r := range report.Refused {
-		got.Refused = append(got.Refused, refusal{r.File, r.Line, r.Error, r.Hint})
-	}
+	got := &flown{Recipients: []probe.Forecast{}, Refused: refusalsOf(report), rows: report.Rows}
 	recipients := recipientsOf(report.Rows)
 	progress := out.Progress(destinations(recipients, memory))
 	got.Recipients = probe.New(p.Config).Preflight(ctx, recipients, memory, progress.Step)
@@ -218,7 +215,7 @@ func (got *flown) status(least float64, demanded bool) error {
 	s := got.Summary
 	switch {
 	case len(got.Refused) > 0:
-		return outcome(exitInvalid)
+		return statusOfRefused(got.Refused)
 	case demanded && s.Percent >= least:
 		return nil
 	case demanded && 100*float64(s.Encrypted+s.Unknown) >= least*float64(s.Recipients):

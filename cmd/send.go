@@ -220,21 +220,13 @@ func statusOfReport(r *send.Report, interrupted bool) error {
 	case interrupted:
 		return outcome(exitInterrupted)
 	case s.Refused > 0:
-		return statusOfRefused(r)
+		return statusOfRefused(refusalsOf(r))
 	case s.Bounced > 0:
 		return outcome(exitBounced)
 	case s.Deferred+s.Queued+s.InDoubt+s.Held > 0, slices.ContainsFunc(r.Rows, waits):
 		return outcome(exitDeferred)
 	}
 	return nil
-}
-
-// statusOfRefused tells files that are no good from those that only could not be read.
-func statusOfRefused(r *send.Report) error {
-	if slices.ContainsFunc(r.Refused, func(f send.Refusal) bool { return !f.Unread }) {
-		return outcome(exitInvalid)
-	}
-	return outcome(exitNoInput)
 }
 
 // waits reports a recipient that an earlier run accepted and that is not settled yet.
