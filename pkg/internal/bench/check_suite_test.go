@@ -42,8 +42,8 @@ func TestTable(t *testing.T) {
 | two | 500 (400–600) | 4 x | 150 | 5 (4–6) | – | – |
 | sendctl | 2,000 (1,000–3,000) | 1 x | 40 | 20 (10–30) | – | – |
 
-- 4 times two; aimed at at least 4: met
-- 0.267 times two's CPU; aimed at at most 0.2: **missed**
+- 4 times two; target at least 4: met
+- 0.267 times two's CPU; target at most 0.2: **missed**
 - 40 alone
 `
 	if got := p.table(rows); got != want {

@@ -23,7 +23,10 @@ func (s *suite) machine(ctx context.Context) string {
 		"built with " + runtime.Version(),
 	}
 	if len(peers()) > 0 {
-		parts = append(parts, "Postfix "+output(ctx, "postconf", "-h", "mail_version"), "nodemailer "+s.nodemailerVersion()+" on Node.js "+output(ctx, "node", "--version"))
+		parts = append(parts, "Postfix "+output(ctx, "postconf", "-h", "mail_version"))
+	}
+	if s.nodemailer != "" {
+		parts = append(parts, "nodemailer "+s.nodemailerVersion()+" on Node.js "+output(ctx, "node", "--version"))
 	}
 	return strings.Join(parts, "; ") + fmt.Sprintf(". %d connections at most where nothing else is said; medians of %d rounds, least and most in brackets.\n", s.connections, s.rounds)
 }

@@ -25,6 +25,15 @@ func (s *suite) parts() []part {
 	return []part{s.partSmall(), s.partLarge(), s.partDomains(), s.partDistance(), s.partMillion(), s.partStartUp(), s.partAccept()}
 }
 
+// peers are the others that can be run.
+func (s *suite) peers() map[string]contender {
+	all := peers()
+	if s.nodemailer == "" {
+		delete(all, nodemailerName)
+	}
+	return all
+}
+
 // entry is a sender with a load.
 func (s *suite) entry(name string, w load, send contender) entry {
 	if send == nil {
@@ -35,7 +44,7 @@ func (s *suite) entry(name string, w load, send contender) entry {
 
 // all are the entries of those parts in which everybody sends the same.
 func (s *suite) all(w load) []entry {
-	others := peers()
+	others := s.peers()
 	chunks := w
 	chunks.host.offer.chunking = true
 	return []entry{
@@ -60,7 +69,7 @@ func (s *suite) partSmall() part {
 			{"times Postfix, flush", rateColumn(), sendctlName, flushName, 6, false},
 			{"times nodemailer", rateColumn(), sendctlName, nodemailerName, 3, false},
 			{"of the bare loop", rateColumn(), sendctlName, loopName, 0.4, false},
-			{"CPU of a message, times that of Postfix, accept and deliver", cpuColumn(), sendctlName, relayName, 1. / 12, true},
+			{"of the CPU time that Postfix needs to accept and deliver a message", cpuColumn(), sendctlName, relayName, 1. / 12, true},
 		},
 	}
 }
@@ -100,9 +109,9 @@ func (s *suite) partDistance() part {
 	p := part{
 		key:     "d",
 		title:   fmt.Sprintf("2 KB each, %d connections, the host a round trip away", connections),
-		columns: []column{rateColumn(), tripColumn(), wallColumn(), cpuColumn(), connectionsColumn()},
+		columns: []column{rateColumn(), tripColumn(), wallColumn(), connectionsColumn()},
 	}
-	others := peers()
+	others := s.peers()
 	for _, trip := range []time.Duration{20 * time.Millisecond, 50 * time.Millisecond} {
 		w := load{messages: s.messages / 10, octets: 2 << 10, sessions: connections}
 		w.host.roundTrip = trip
@@ -183,7 +192,7 @@ func (s *suite) partAccept() part {
 		entries: []entry{
 			s.entry(queue, w, queueOnly),
 			s.entry(fmt.Sprintf("%s, %d messages under strace", queue, few.messages), few, queueOnlyTraced),
-			s.entry(fmt.Sprintf("%s, %d messages", sendmailName, few.messages), few, peers()[sendmailName]),
+			s.entry(fmt.Sprintf("%s, %d messages", sendmailName, few.messages), few, s.peers()[sendmailName]),
 		},
 		columns: []column{rateColumn(), wallColumn(), cpuColumn(), syncsColumn(), memoryColumn()},
 		targets: []target{{"times Postfix's sendmail", rateColumn(), queue, fmt.Sprintf("%s, %d messages", sendmailName, few.messages), 0, false}},

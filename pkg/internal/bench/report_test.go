@@ -189,7 +189,7 @@ func (t target) line(of map[string][]figures) string {
 	if t.most && v > t.bound || !t.most && v < t.bound {
 		verdict = "**missed**"
 	}
-	aim := fmt.Sprintf("; aimed at %s %s: %s", sign, short(t.bound), verdict)
+	aim := fmt.Sprintf("; target %s %s: %s", sign, short(t.bound), verdict)
 	if t.bound == 0 {
 		aim = ""
 	}

@@ -32,7 +32,7 @@ func suiteRole(ctx context.Context, args []string) (err error) {
 	s := suite{say: os.Stderr}
 	flags := flag.NewFlagSet("suite", flag.ContinueOnError)
 	flags.StringVar(&s.sendctl, "sendctl", "", "the program that is measured")
-	flags.StringVar(&s.nodemailer, "nodemailer", "", "the directory in which nodemailer is installed")
+	flags.StringVar(&s.nodemailer, "nodemailer", "", "the directory in which nodemailer is installed; without it nodemailer is left out")
 	flags.IntVar(&s.connections, "connections", 20, "how many every sender may have at once")
 	flags.IntVar(&s.rounds, "rounds", 5, "how often each part is run")
 	flags.IntVar(&s.messages, "messages", 20000, "of part a; the others follow from it")
