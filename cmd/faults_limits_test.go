@@ -4,6 +4,7 @@ package cmd
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -35,9 +36,8 @@ func (b *limitedBatch) send() *exec.Cmd {
 	return b.sink.sendctl(b.state, "send", "--profile", "hipaa", b.dir)
 }
 
-// under is the batch under a limit, in the words of ulimit.
-func (b *limitedBatch) under(limit string) *exec.Cmd {
-	c := b.send()
+// under is a command under a limit, in the words of ulimit.
+func under(limit string, c *exec.Cmd) *exec.Cmd {
 	limited := exec.Command("/bin/sh", append([]string{"-c", "ulimit " + limit + `; exec "$@"`, "sh"}, c.Args...)...)
 	limited.Env = c.Env
 	return limited
@@ -78,17 +78,42 @@ func (b *limitedBatch) completes(t *testing.T) {
 func TestFileSizeLimit(t *testing.T) {
 	t.Parallel()
 	s := newSink(t)
-	for _, blocks := range []int{1, 128, 256, 512, 800, 1024, 2048} { // of 512 octets
+	for _, blocks := range []int{1, 128, 256, 512, 1024, 1600} { // of 512 octets
 		t.Run(fmt.Sprintf("%d blocks", blocks), func(t *testing.T) {
 			t.Parallel()
 			b := newLimitedBatch(t, s, fmt.Sprintf("fsize%d", blocks), 30, 20_000)
-			status, stdout, stderr := ended(t, b.under(fmt.Sprintf("-f %d", blocks)))
+			status, stdout, stderr := ended(t, under(fmt.Sprintf("-f %d", blocks), b.send()))
 			t.Logf("exit status %d, %d of %d sent", status, b.sent(), len(b.rcpts))
 			if status != 0 && (status != exitState || !strings.Contains(stderr, "ulimit -f")) {
 				t.Errorf("exit status %d\n%s%s", status, stdout, stderr)
 			}
 			if lines := strings.Split(strings.TrimSpace(stderr), "\n"); len(slices.Compact(lines)) != len(lines) {
 				t.Errorf("it says the same again and again:\n%s", stderr)
+			}
+			b.completes(t)
+		})
+	}
+}
+
+// FAULTS F4, F5: the limit is met while outcomes are recorded: what was delivered and could
+// not be written down is in doubt, the run ends, and the rest waits.
+func TestFileSizeLimitInQueueRun(t *testing.T) {
+	t.Parallel()
+	s := newSink(t)
+	for _, more := range []int{0, 16, 64, 128, 256, 512} { // KiB more than the database has
+		t.Run(fmt.Sprintf("%d KiB", more), func(t *testing.T) {
+			t.Parallel()
+			b := newLimitedBatch(t, s, fmt.Sprintf("settle%d", more), 100, 100)
+			runToEnd(t, b.sink.sendctl(b.state, "send", "--queue-only", "--profile", "hipaa", b.dir), 0)
+			info, err := os.Stat(filepath.Join(b.state, "spool.db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			limit := fmt.Sprintf("-f %d", info.Size()/512+2*int64(more))
+			status, stdout, stderr := ended(t, under(limit, b.sink.sendctl(b.state, "queue", "run")))
+			t.Logf("exit status %d, %d of %d sent", status, b.sent(), len(b.rcpts))
+			if status != 0 && (status != exitState || !strings.Contains(stderr, "ulimit -f")) {
+				t.Errorf("exit status %d\n%s%s", status, stdout, stderr)
 			}
 			b.completes(t)
 		})
@@ -107,7 +132,7 @@ func TestAddressSpaceLimit(t *testing.T) {
 		t.Run(fmt.Sprintf("%d MiB", mib), func(t *testing.T) {
 			t.Parallel()
 			b := newLimitedBatch(t, s, fmt.Sprintf("space%d", mib), 30, 20_000)
-			status, stdout, stderr := ended(t, b.under(fmt.Sprintf("-v %d", mib<<10)))
+			status, stdout, stderr := ended(t, under(fmt.Sprintf("-v %d", mib<<10), b.send()))
 			t.Logf("exit status %d, %d of %d sent", status, b.sent(), len(b.rcpts))
 			if mib == 4096 && (status != 0 || b.sent() != len(b.rcpts)) {
 				t.Errorf("exit status %d\n%s%s", status, stdout, stderr)
