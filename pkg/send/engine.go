@@ -65,6 +65,7 @@ func (e *engine) failed() error {
 // wait returns when every recipient that was submitted has an outcome or was put back.
 func (e *engine) wait() {
 	e.under.below(1)
+	e.lanes.close()
 	e.workers.Wait()
 }
 

@@ -27,6 +27,10 @@ type lanes struct {
 	duties  map[*policy.Decision]string
 	active  int     // workers that run
 	waiting []*lane // lanes that want a worker while all are busy
+	// closing: nothing more is submitted for now. stir is closed, and made anew, when idle
+	// workers have to look whether they are to leave.
+	closing bool
+	stir    chan struct{}
 }
 
 // lane is the queue of one destination.
@@ -34,6 +38,7 @@ type lane struct {
 	dest    courier.Destination
 	domains map[string]bool // whose mail came by here
 	queue   []*parcel
+	bell    chan struct{} // rings when something is queued
 	workers int
 	live    int  // workers that have a session
 	served  bool // somebody had one
@@ -51,6 +56,7 @@ func newLanes(ctx context.Context, cfg *Config, start func(*lane)) *lanes {
 		ctx: ctx, courier: cfg.Courier, clock: cfg.Clock, start: start,
 		ceiling: cfg.ConnectionsPerDestination, most: cfg.Connections,
 		byKey: map[string]*lane{}, routes: map[string]*routing{}, duties: map[*policy.Decision]string{},
+		stir: make(chan struct{}),
 	}
 }
 
@@ -77,12 +83,65 @@ func (x *lanes) queue(p *parcel, hosts string, dest courier.Destination) {
 	key := hosts + "|" + p.dest.duties + "|" + p.dest.again.String()
 	l := x.byKey[key]
 	if l == nil {
-		l = &lane{dest: dest, domains: map[string]bool{}, ceiling: x.ceiling, jitter: rand.Float64()} //nolint:gosec // spreads load, keeps no secret
+		l = &lane{
+			dest: dest, domains: map[string]bool{}, ceiling: x.ceiling, bell: make(chan struct{}, 1),
+			jitter: rand.Float64(), //nolint:gosec // spreads load, keeps no secret
+		}
 		x.byKey[key] = l
 	}
 	l.domains[p.dest.domain] = true
 	l.queue = append(l.queue, p)
+	l.ring()
 	x.staff(l)
+}
+
+// ring wakes one worker of the lane that is idle.
+func (l *lane) ring() {
+	select {
+	case l.bell <- struct{}{}:
+	default:
+	}
+}
+
+// patient is how long a worker keeps its session when there is nothing to do for it, while
+// more may be submitted.
+const patient = time.Second
+
+// idle waits for something to be queued on a lane; false when the worker is to leave: nothing
+// came, nothing more is to come, or another lane needs its place.
+func (x *lanes) idle(l *lane) bool {
+	t := time.NewTimer(patient)
+	defer t.Stop()
+	for {
+		x.mu.Lock()
+		work, stay, stir := len(l.queue) > 0, !x.closing && len(x.waiting) == 0, x.stir
+		x.mu.Unlock()
+		if work || !stay {
+			return work
+		}
+		select {
+		case <-l.bell:
+		case <-stir:
+		case <-x.ctx.Done():
+			return false
+		case <-t.C:
+			return false
+		}
+	}
+}
+
+// close has idle workers leave, until something is submitted again.
+func (x *lanes) close() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.closing = true
+	x.stirred()
+}
+
+// stirred has idle workers look around. Called with the lock held.
+func (x *lanes) stirred() {
+	close(x.stir)
+	x.stir = make(chan struct{})
 }
 
 // staff starts workers where the lane's backlog justifies them: the first alone, until it has
@@ -99,6 +158,7 @@ func (x *lanes) staff(l *lane) {
 			if !l.asked {
 				l.asked = true
 				x.waiting = append(x.waiting, l)
+				x.stirred()
 			}
 			return
 		}
@@ -135,7 +195,9 @@ func (x *lanes) take(l *lane) *parcel {
 	}
 	p := l.queue[0]
 	l.queue[0] = nil
-	l.queue = l.queue[1:]
+	if l.queue = l.queue[1:]; len(l.queue) > 0 {
+		l.ring()
+	}
 	return p
 }
 

@@ -21,6 +21,7 @@ func (e *engine) submit(p *parcel) {
 	x := e.lanes
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.closing = false
 	e.under.add(len(p.tasks))
 	r := x.routes[p.dest.domain]
 	switch {

@@ -65,7 +65,7 @@ func (w *worker) take() *parcel {
 func (w *worker) serve() bool {
 	p := w.take()
 	if p == nil {
-		return false
+		return w.link != nil && w.link.Usable() && w.e.lanes.idle(w.lane)
 	}
 	w.hand = slices.Insert(w.hand, 0, p)
 	if w.e.ctx.Err() != nil {

@@ -5,6 +5,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"time"
 )
 
@@ -186,12 +187,16 @@ func (s *suite) partAccept() part {
 	few := w
 	few.messages = max(1, s.messages/20)
 	const queue = "sendctl send --queue-only"
+	traced := contender(queueOnlyTraced)
+	if _, err := exec.LookPath("strace"); err != nil {
+		traced = nil
+	}
 	return part{
 		key:   "g",
 		title: fmt.Sprintf("%d messages of 2 KB accepted, none delivered", s.messages),
 		entries: []entry{
 			s.entry(queue, w, queueOnly),
-			s.entry(fmt.Sprintf("%s, %d messages under strace", queue, few.messages), few, queueOnlyTraced),
+			s.entry(fmt.Sprintf("%s, %d messages under strace", queue, few.messages), few, traced),
 			s.entry(fmt.Sprintf("%s, %d messages", sendmailName, few.messages), few, s.peers()[sendmailName]),
 		},
 		columns: []column{rateColumn(), wallColumn(), cpuColumn(), syncsColumn(), memoryColumn()},
