@@ -16,18 +16,39 @@ var ErrChanged = errors.New("the message was changed meanwhile")
 // be one chunk, little enough to be allocated for each pass.
 const chunkSize = 16 << 10
 
+// Bytes is a message that is in memory whole. It is read where it lies, and must not be changed.
+type Bytes []byte
+
+// ReadAt reads from it as from a file.
+func (b Bytes) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 || off >= int64(len(b)) {
+		return 0, io.EOF
+	}
+	n := copy(p, b[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
 // source reads a message once from front to back, in chunks.
 type source struct {
 	src       io.ReaderAt
 	size, off int64
 	hashed    bool   // sum what is read, and insist that the source ends where size says
+	whole     []byte // the message, where it is in memory
 	buf       []byte // one octet more than a chunk, to see whether the source goes on
 	hash      hash.Hash
 	sum       [sha256.Size]byte // in place of hash where one chunk is all
 }
 
 func openSource(src io.ReaderAt, size int64, hashed bool) source {
-	s := source{src: src, size: size, hashed: hashed, buf: make([]byte, 1+min(chunkSize, max(0, size)))}
+	s := source{src: src, size: size, hashed: hashed}
+	if b, ok := src.(Bytes); ok && int64(len(b)) == size {
+		s.whole = b
+	} else {
+		s.buf = make([]byte, 1+min(chunkSize, max(0, size)))
+	}
 	if hashed && size > chunkSize {
 		s.hash = sha256.New()
 	}
@@ -39,6 +60,11 @@ func (s *source) next() ([]byte, error) {
 	want := int(min(chunkSize, s.size-s.off))
 	if want <= 0 {
 		return nil, nil
+	}
+	if s.whole != nil {
+		part := s.whole[s.off : s.off+int64(want)]
+		s.took(part)
+		return part, nil
 	}
 	ask := want
 	if s.hashed && s.off+int64(want) == s.size {
@@ -53,15 +79,20 @@ func (s *source) next() ([]byte, error) {
 	case err != nil && !errors.Is(err, io.EOF):
 		return nil, fmt.Errorf("reading the message at octet %d: %w", s.off, err)
 	}
-	s.off += int64(n)
+	s.took(s.buf[:n])
+	return s.buf[:n], nil
+}
+
+// took goes on behind a part that was read.
+func (s *source) took(part []byte) {
+	s.off += int64(len(part))
 	switch {
 	case !s.hashed:
 	case s.hash == nil:
-		s.sum = sha256.Sum256(s.buf[:n])
+		s.sum = sha256.Sum256(part)
 	default:
-		s.hash.Write(s.buf[:n])
+		s.hash.Write(part)
 	}
-	return s.buf[:n], nil
 }
 
 // done reports that the chunk last returned was the final one.

@@ -21,6 +21,7 @@ func (b *batch) accept(s *slot, in Input) {
 	if d == nil {
 		return
 	}
+	defer d.source.close()
 	b.leaveOut(d)
 	if len(d.wanted) == 0 {
 		return
@@ -71,10 +72,6 @@ func (b *batch) leaveOut(d *draft) {
 
 // add puts a draft into the spool.
 func (b *batch) add(d *draft) (spool.Accepted, error) {
-	if err := d.source.hold(&b.short); err != nil {
-		return spool.Accepted{}, err
-	}
-	defer d.source.release()
 	in := spool.Incoming{
 		Message: spool.Message{
 			QueueID: d.id, Batch: b.report.Batch, File: d.input.Name, Source: d.parsed.SHA256(),

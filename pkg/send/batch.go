@@ -122,7 +122,12 @@ func Plan(ctx context.Context, cfg Config, opts Options, inputs []Input) *Report
 			b.refuse(&b.slots[i], interrupted(in))
 			continue
 		}
-		if d := b.draft(&b.slots[i], in); d != nil && d.loops() {
+		d := b.draft(&b.slots[i], in)
+		if d == nil {
+			continue
+		}
+		d.source.close()
+		if d.loops() {
 			b.slots[i].note(in, d.loopText())
 		}
 	}

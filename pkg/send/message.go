@@ -1,13 +1,13 @@
 package send
 
 import (
-	"bytes"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/sendctl/sendctl/pkg/mail"
@@ -35,86 +35,75 @@ type draft struct {
 	wanted     []*Row // those that are not left out
 }
 
-// source is the bytes of an input as an io.ReaderAt. Its file is open only while somebody
-// holds it, and may be held by several transactions at once.
+// source is the bytes of an input. What is small is in memory as soon as it is open; else its
+// file stays open until it is closed.
 type source struct {
-	input Input
-	size  int64
-
-	mu      sync.Mutex
-	holders int
-	file    *os.File
+	io.ReaderAt
+	size int64
+	file *os.File
 }
 
-func newSource(in Input) (*source, error) {
-	s := &source{input: in, size: int64(len(in.Data))}
+// inMemory is up to how many octets an input is read at once.
+const inMemory = 64 << 10
+
+// openSource opens an input. short is told whether descriptors are.
+func openSource(in Input, short *shortage) (*source, error) {
 	if in.Data != nil {
-		return s, nil
+		return &source{ReaderAt: mail.Bytes(in.Data), size: int64(len(in.Data))}, nil
 	}
 	info, err := os.Stat(in.Name)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
+	if !info.Mode().IsRegular() { // to open a pipe would not return
 		return nil, fmt.Errorf("%s is not a regular file", in.Name)
 	}
-	s.size = info.Size()
+	f, err := openPatiently(in.Name, short)
+	if err != nil {
+		return nil, err
+	}
+	s := &source{ReaderAt: f, file: f, size: info.Size()}
+	if s.size <= inMemory {
+		if err := s.load(in.Name); err != nil {
+			s.close()
+			return nil, err
+		}
+	}
 	return s, nil
 }
 
-// hold opens the file, unless it is open already. short is told whether descriptors are.
-func (s *source) hold(short *shortage) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.holders == 0 && s.input.Data == nil {
-		f, err := openPatiently(s.input.Name, short)
-		if err != nil {
-			return err
-		}
-		s.file = f
+// load reads the file whole.
+func (s *source) load(name string) error {
+	data := make([]byte, s.size+1) // one more, to see whether it goes on
+	n, err := io.ReadFull(s.file, data)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("reading %s: %w", name, err)
 	}
-	s.holders++
+	if int64(n) == s.size { // else the parser says that it is being written to
+		s.ReaderAt = mail.Bytes(data[:n])
+		s.close()
+	}
 	return nil
 }
 
-// release closes the file when nobody holds it any more.
-func (s *source) release() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.holders--
-	if s.holders == 0 && s.file != nil {
+// close closes the file, if it is open.
+func (s *source) close() {
+	if s.file != nil {
 		_ = s.file.Close() // it was only read
 		s.file = nil
 	}
 }
 
-// ReadAt reads from a source that is held.
-func (s *source) ReadAt(p []byte, off int64) (int, error) {
-	if s.input.Data != nil {
-		return bytes.NewReader(s.input.Data).ReadAt(p, off)
-	}
-	s.mu.Lock()
-	f := s.file
-	s.mu.Unlock()
-	if f == nil {
-		return 0, os.ErrClosed
-	}
-	return f.ReadAt(p, off)
-}
-
 // read parses an input and makes it ready for acceptance: reverse-path, recipients, what
-// rules look at, and the fields that it lacks.
+// rules look at, and the fields that it lacks. Its source is open until it is closed.
 func (b *batch) read(in Input) (*draft, error) {
-	src, err := newSource(in)
+	src, err := openSource(in, &b.short)
 	if err != nil {
 		return nil, err
 	}
-	if err := src.hold(&b.short); err != nil {
-		return nil, err
-	}
-	defer src.release()
-	parsed, err := mail.ParseFor(src, src.size, b.opts.To)
+	parsed, err := mail.ParseFor(src.ReaderAt, src.size, b.opts.To)
 	if err != nil {
+		src.close()
 		return nil, err
 	}
 	m := &draft{input: in, parsed: parsed, source: src, queued: b.cfg.Clock(), id: newID()}
@@ -136,10 +125,12 @@ func (m *draft) messageID() string {
 	return m.stamp.MessageID
 }
 
-// newID makes an identifier that is unique without coordination.
+// newID makes an identifier that is unique without coordination. It begins with the time, so
+// that those of a batch stand together wherever they are sorted.
 func newID() string {
 	var b [12]byte
-	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	binary.BigEndian.PutUint64(b[:8], uint64(time.Now().UnixMilli())<<16)
+	_, _ = rand.Read(b[6:]) // never fails (crypto/rand)
 	return hex.EncodeToString(b[:])
 }
 

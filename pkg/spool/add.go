@@ -187,7 +187,7 @@ func (a *acceptance) result(err error) (Accepted, error) {
 	a.s.repeats.Store(a.out.Entry.Message.ID == 0)
 	if a.owner != 0 {
 		for i := range a.out.Entry.Recipients {
-			a.s.claimed(a.out.Entry.Recipients[i].ID, a.out.Entry.Message.ID)
+			a.s.claimed(a.out.Entry.Recipients[i].ID, &a.out.Entry.Message)
 		}
 	}
 	return a.out, nil

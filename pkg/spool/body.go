@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -25,6 +24,9 @@ func (s *Spool) Body(ctx context.Context, m *Message) (Content, error) {
 		return nil, fmt.Errorf("reading the body of %s: it comes from a listing; claim it first", m.QueueID)
 	}
 	c := &content{s: s, place: m.body}
+	if c.data = s.recent.take(m.body); c.data != nil {
+		return c, nil
+	}
 	err := c.verify()
 	var bad *damaged
 	if !errors.As(err, &bad) {
@@ -64,11 +66,18 @@ func (c *content) verify() error {
 		_, err := c.stream(io.Discard)
 		return err
 	}
-	var buf bytes.Buffer
-	buf.Grow(int(c.place.length))
-	_, err := c.stream(&buf)
-	c.data = buf.Bytes()
+	data := make(bodyBytes, 0, c.place.length)
+	_, err := c.stream(&data)
+	c.data = data
 	return err
+}
+
+// bodyBytes gathers a body.
+type bodyBytes []byte
+
+func (b *bodyBytes) Write(p []byte) (int, error) {
+	*b = append(*b, p...)
+	return len(p), nil
 }
 
 // stream copies the body, all of it but the last block before its sum is known: whoever reads

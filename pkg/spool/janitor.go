@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -150,8 +151,8 @@ func (s *Spool) overwrite(id int64, group []chore) error {
 	if err != nil {
 		return stateError("overwriting", path, err)
 	}
-	for _, c := range group {
-		if err = zero(f, c.body.start, c.body.length); err != nil {
+	for _, c := range merged(group) {
+		if err = zero(f, c.start, c.length); err != nil {
 			break
 		}
 	}
@@ -159,6 +160,24 @@ func (s *Spool) overwrite(id int64, group []chore) error {
 		err = f.Sync()
 	}
 	return stateError("overwriting", path, errors.Join(err, f.Close()))
+}
+
+// merged is the places of bodies, those that lie side by side as one.
+func merged(group []chore) []place {
+	places := make([]place, len(group))
+	for i := range group {
+		places[i] = group[i].body
+	}
+	slices.SortFunc(places, func(a, b place) int { return cmp.Compare(a.start, b.start) })
+	out := places[:0]
+	for _, p := range places {
+		if n := len(out); n > 0 && out[n-1].start+out[n-1].length == p.start {
+			out[n-1].length += p.length
+			continue
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 // zero overwrites length octets, none beyond the file's end.

@@ -102,14 +102,14 @@ func (s *Spool) change(ctx context.Context, f Filter, do func(*tx, picked) (int6
 }
 
 func changePicked(t *tx, page []picked, do func(*tx, picked) (int64, error)) (out Changed, done []chore, err error) {
-	var messages []int64
+	var messages []claim
 	for _, p := range page {
 		n, err := do(t, p)
 		if err != nil {
 			return out, nil, err
 		}
 		out.Done += int(n)
-		messages = append(messages, p.message)
+		messages = append(messages, claim{message: p.message})
 		if n > 0 {
 			continue
 		}

@@ -66,6 +66,7 @@ type shelf struct {
 	active  *segment
 	spare   *segment // registered, but its file could not be made; nil for none
 	buffers sync.Pool
+	recent  *recentBodies
 }
 
 func (sh *shelf) path(id int64) string {
@@ -159,11 +160,16 @@ func (sh *shelf) put(body Content) (*segment, place, error) {
 	defer sh.buffers.Put(w)
 	w.reset(s.file, start, body.Size())
 	_, err = body.WriteTo(w)
-	if err == nil {
-		err = w.finish()
-	}
 	p := place{segment: s.id, start: start, length: body.Size()}
-	w.hash.Sum(p.sum[:0])
+	if err == nil {
+		whole := w.buf // unless it was longer
+		if err = w.finish(); err == nil {
+			w.hash.Sum(p.sum[:0])
+			if int64(len(whole)) == p.length {
+				sh.recent.put(p, whole)
+			}
+		}
+	}
 	w.file = nil
 	if w.failed != nil {
 		s.broken.Store(true)

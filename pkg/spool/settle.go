@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -70,7 +71,7 @@ func (s *Spool) Settle(_ context.Context, settlements ...Settlement) error {
 	var done []chore
 	err := s.writer.do(nil, func(t *tx) error {
 		lost = nil
-		var messages []int64
+		var messages []claim
 		for i := range items {
 			ok, err := items[i].apply(t)
 			switch {
@@ -79,7 +80,7 @@ func (s *Spool) Settle(_ context.Context, settlements ...Settlement) error {
 			case !ok:
 				lost = append(lost, items[i].id)
 			case items[i].final:
-				messages = append(messages, items[i].message)
+				messages = append(messages, items[i].claim)
 			}
 		}
 		var err error
@@ -101,12 +102,12 @@ func (s *Spool) Settle(_ context.Context, settlements ...Settlement) error {
 
 // settling is a settlement with its values made ready.
 type settling struct {
-	id      int64
-	message int64
-	final   bool
-	facts   []fact // of the session, where there was one
-	values  []any  // of sqlRecord or sqlPutOff
-	at      int    // where the session's number goes
+	id int64
+	claim
+	final  bool
+	facts  []fact // of the session, where there was one
+	values []any  // of sqlRecord or sqlPutOff
+	at     int    // where the session's number goes
 }
 
 // recordNumber is where the record's own number stands among the values of sqlRecord.
@@ -114,7 +115,7 @@ const recordNumber = 12
 
 func (s *Spool) newSettling(x *Settlement, me int64) (settling, error) {
 	o := x.Outcome
-	out := settling{id: x.Recipient, final: o.Status.Settled(), message: s.messageOf(x.Recipient)}
+	out := settling{id: x.Recipient, final: o.Status.Settled(), claim: s.claimOf(x.Recipient)}
 	outcome, err := encodeOutcome(o)
 	if err != nil {
 		return out, err
@@ -124,7 +125,7 @@ func (s *Spool) newSettling(x *Settlement, me int64) (settling, error) {
 		return out, err
 	}
 	if o.Session != nil {
-		f, err := encodeSession(o.Session)
+		f, err := s.talks.of(o.Session)
 		if err != nil {
 			return out, err
 		}
@@ -204,19 +205,25 @@ func (x *settling) apply(t *tx) (bool, error) {
 }
 
 // completed marks those of some messages that have no recipients left, and gives their bodies.
-func completed(t *tx, messages []int64) ([]chore, error) {
+func completed(t *tx, messages []claim) ([]chore, error) {
 	var done []chore
-	slices.Sort(messages)
-	for _, id := range slices.Compact(messages) {
-		n, err := t.exec(sqlComplete, id)
-		if err == nil && n > 0 {
-			err = t.query(sqlBodyOf, []any{id}, func(r *scan) error {
-				done = append(done, chore{message: id, body: place{segment: r.int(), start: r.int(), length: r.int()}})
+	slices.SortFunc(messages, func(a, b claim) int { return cmp.Compare(a.message, b.message) })
+	for i, c := range messages {
+		if i > 0 && messages[i-1].message == c.message {
+			continue
+		}
+		n, err := t.exec(sqlComplete, c.message)
+		if err == nil && n > 0 && c.segment == 0 {
+			err = t.query(sqlBodyOf, []any{c.message}, func(r *scan) error {
+				c.segment, c.start, c.length = r.int(), r.int(), r.int()
 				return nil
 			})
 		}
 		if err != nil {
 			return nil, err
+		}
+		if n > 0 && c.segment != 0 {
+			done = append(done, chore{message: c.message, body: place{segment: c.segment, start: c.start, length: c.length}})
 		}
 	}
 	return done, nil

@@ -51,10 +51,12 @@ type Spool struct {
 	found  Recovery
 
 	encoded atomic.Pointer[encodedDecision]
+	talks   sessionFacts
+	recent  recentBodies
 	repeats atomic.Bool // the last message was accepted before: look first (see Add)
 
 	mu     sync.Mutex
-	claims map[int64]int64 // recipients that are ours, and their messages
+	claims map[int64]claim // recipients that are ours
 	closed bool
 }
 
@@ -82,7 +84,7 @@ func open(dir string, o Options, f files) (*Spool, error) {
 	}
 	s := &Spool{
 		dir: dir, db: filepath.Join(dir, databaseName), opts: o, read: newReader(),
-		conns: make(chan *conn, readers), claims: map[int64]int64{},
+		conns: make(chan *conn, readers), claims: map[int64]claim{},
 	}
 	// One process at a time makes and upgrades the database: switching to WAL does not wait.
 	lock, err := waitLock(context.Background(), filepath.Join(dir, openLockName))
@@ -96,7 +98,7 @@ func open(dir string, o Options, f files) (*Spool, error) {
 	for range readers {
 		s.conns <- nil
 	}
-	s.shelf = &shelf{dir: filepath.Join(dir, bodiesName), files: f, begin: s.beginSegment}
+	s.shelf = &shelf{dir: filepath.Join(dir, bodiesName), files: f, begin: s.beginSegment, recent: &s.recent}
 	s.shelf.retire = func(seg *segment) { s.jan.add(chore{sealed: seg}) }
 	s.writer = newWriter(c, o.MaxGroup, func(err error) error { return s.fault("writing", err) })
 	s.writer.always = s.signOfLife
@@ -174,14 +176,20 @@ func (s *Spool) usable() error {
 // now is the time as it is stored: to the millisecond.
 func (s *Spool) now() time.Time { return s.opts.Clock().Truncate(time.Millisecond) }
 
-func (s *Spool) claimed(recipient, message int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.claims[recipient] = message
+// claim is what has to be known of a recipient that is ours when it is settled.
+type claim struct {
+	message                int64
+	segment, start, length int64 // its body
 }
 
-// messageOf gives the message of a claimed recipient, 0 where it is not claimed.
-func (s *Spool) messageOf(recipient int64) int64 {
+func (s *Spool) claimed(recipient int64, m *Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.claims[recipient] = claim{m.ID, m.body.segment, m.body.start, m.body.length}
+}
+
+// claimOf gives what is known of a claimed recipient; the zero value where it is not claimed.
+func (s *Spool) claimOf(recipient int64) claim {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.claims[recipient]
