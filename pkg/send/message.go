@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -58,32 +57,17 @@ func openSource(in Input, short *shortage) (*source, error) {
 	if !info.Mode().IsRegular() { // to open a pipe would not return
 		return nil, fmt.Errorf("%s is not a regular file", in.Name)
 	}
-	f, err := openPatiently(in.Name, short)
-	if err != nil {
-		return nil, err
+	s := &source{size: info.Size()}
+	if s.size > inMemory {
+		s.file, err = patiently(short, func() (*os.File, error) { return os.Open(in.Name) })
+		s.ReaderAt = s.file
+		return s, err
 	}
-	s := &source{ReaderAt: f, file: f, size: info.Size()}
-	if s.size <= inMemory {
-		if err := s.load(in.Name); err != nil {
-			s.close()
-			return nil, err
-		}
-	}
-	return s, nil
-}
-
-// load reads the file whole.
-func (s *source) load(name string) error {
 	data := make([]byte, s.size+1) // one more, to see whether it goes on
-	n, err := io.ReadFull(s.file, data)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("reading %s: %w", name, err)
-	}
-	if int64(n) == s.size { // else the parser says that it is being written to
-		s.ReaderAt = mail.Bytes(data[:n])
-		s.close()
-	}
-	return nil
+	n, err := patiently(short, func() (int, error) { return readStart(in.Name, data) })
+	// One that is being written to is longer or shorter, which the parser finds.
+	s.ReaderAt = mail.Bytes(data[:n])
+	return s, err
 }
 
 // close closes the file, if it is open.

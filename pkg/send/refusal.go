@@ -3,7 +3,6 @@ package send
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -52,16 +51,16 @@ func unreadHint(err error) string {
 // been waited for: whoever comes next does not wait. It ends when one can be opened.
 type shortage struct{ lasts atomic.Bool }
 
-// openPatiently opens a file. Where descriptors are short it waits, five seconds in all, since
+// patiently opens something. Where descriptors are short it waits, five seconds in all, since
 // readers and sessions give theirs back when they are done (F5).
-func openPatiently(name string, short *shortage) (*os.File, error) {
+func patiently[T any](short *shortage, open func() (T, error)) (T, error) {
 	const first, last = 5 * time.Millisecond, 2560 * time.Millisecond
 	for wait := first; ; wait *= 2 {
-		f, err := os.Open(name)
+		got, err := open()
 		scarce := errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM)
 		if !scarce || wait > last || short.lasts.Load() {
 			short.lasts.Store(scarce)
-			return f, err
+			return got, err
 		}
 		time.Sleep(wait)
 	}

@@ -51,14 +51,14 @@ func TestOpenPatiently(t *testing.T) {
 	}
 	var short shortage
 	short.lasts.Store(true)
-	f, err := openPatiently(path, &short)
+	f, err := patiently(&short, func() (*os.File, error) { return os.Open(path) })
 	if err != nil || short.lasts.Load() {
 		t.Fatalf("%v, a shortage: %v", err, short.lasts.Load())
 	}
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openPatiently(path+"x", &short); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := patiently(&short, func() (*os.File, error) { return os.Open(path + "x") }); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
 }

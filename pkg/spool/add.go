@@ -186,8 +186,9 @@ func (a *acceptance) result(err error) (Accepted, error) {
 	}
 	a.s.repeats.Store(a.out.Entry.Message.ID == 0)
 	if a.owner != 0 {
+		alone := len(a.out.Entry.Recipients) == 1
 		for i := range a.out.Entry.Recipients {
-			a.s.claimed(a.out.Entry.Recipients[i].ID, &a.out.Entry.Message)
+			a.s.claimed(a.out.Entry.Recipients[i].ID, &a.out.Entry.Message, alone)
 		}
 	}
 	return a.out, nil

@@ -71,7 +71,7 @@ func (s *Spool) Claim(ctx context.Context, req ClaimRequest) ([]Entry, error) {
 		return nil, err
 	}
 	for i := range raws {
-		s.claimed(raws[i].Recipient.ID, &raws[i].Message)
+		s.claimed(raws[i].Recipient.ID, &raws[i].Message, false)
 	}
 	var rows []Row
 	err = s.reading(context.WithoutCancel(ctx), func(c *conn) error {

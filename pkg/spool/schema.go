@@ -131,6 +131,8 @@ CREATE INDEX record_bounce ON record (message) WHERE bounce = 1;
 `, `
 -- the first version had a table of hosts to be left alone, which nothing ever read: domains are put off (see Postpone)
 DROP TABLE IF EXISTS backoff;
+-- and marked messages whose bodies have to be overwritten: they are those without recipients
+ALTER TABLE message DROP COLUMN wipe;
 `}
 
 // migrate creates the tables of a new database and brings an old one up to date. A newer or

@@ -39,9 +39,8 @@ const (
 	outcome = $8, session = $9,
 	attempts = CASE WHEN $11 <> '' AND length(attempts) < $10 THEN attempts || latest ELSE attempts END,
 	latest = CASE WHEN $11 <> '' THEN $11 ELSE latest END, owner = 0, sending = FALSE WHERE id = $1 AND +owner = $2`
-	// Two statements: SQLite gathers what RETURNING gives in a table of its own, which costs twice as much.
-	sqlComplete = `UPDATE message SET wipe = TRUE WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM recipient WHERE message = $1)`
-	sqlBodyOf   = `SELECT segment, start, length FROM message WHERE id = $1 AND segment IS NOT NULL`
+	sqlComplete      = `SELECT segment, start, length FROM message WHERE id = $1 AND segment IS NOT NULL
+	AND NOT EXISTS (SELECT 1 FROM recipient WHERE message = $1)`
 )
 
 // Settle writes outcomes of claimed recipients: the final ones (delivered, bounced, cancelled)
@@ -204,7 +203,8 @@ func (x *settling) apply(t *tx) (bool, error) {
 	return true, err
 }
 
-// completed marks those of some messages that have no recipients left, and gives their bodies.
+// completed gives the bodies of those of some messages that have no recipients left. Should this
+// process end before they are overwritten, a sweep finds them by that.
 func completed(t *tx, messages []claim) ([]chore, error) {
 	var done []chore
 	slices.SortFunc(messages, func(a, b claim) int { return cmp.Compare(a.message, b.message) })
@@ -212,17 +212,17 @@ func completed(t *tx, messages []claim) ([]chore, error) {
 		if i > 0 && messages[i-1].message == c.message {
 			continue
 		}
-		n, err := t.exec(sqlComplete, c.message)
-		if err == nil && n > 0 && c.segment == 0 {
-			err = t.query(sqlBodyOf, []any{c.message}, func(r *scan) error {
+		if !c.alone {
+			c.segment = 0
+			err := t.query(sqlComplete, []any{c.message}, func(r *scan) error {
 				c.segment, c.start, c.length = r.int(), r.int(), r.int()
 				return nil
 			})
+			if err != nil {
+				return nil, err
+			}
 		}
-		if err != nil {
-			return nil, err
-		}
-		if n > 0 && c.segment != 0 {
+		if c.segment != 0 {
 			done = append(done, chore{message: c.message, body: place{segment: c.segment, start: c.start, length: c.length}})
 		}
 	}

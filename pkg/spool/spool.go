@@ -180,12 +180,13 @@ func (s *Spool) now() time.Time { return s.opts.Clock().Truncate(time.Millisecon
 type claim struct {
 	message                int64
 	segment, start, length int64 // its body
+	alone                  bool  // the message has no other recipient
 }
 
-func (s *Spool) claimed(recipient int64, m *Message) {
+func (s *Spool) claimed(recipient int64, m *Message, alone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.claims[recipient] = claim{m.ID, m.body.segment, m.body.start, m.body.length}
+	s.claims[recipient] = claim{m.ID, m.body.segment, m.body.start, m.body.length, alone}
 }
 
 // claimOf gives what is known of a claimed recipient; the zero value where it is not claimed.

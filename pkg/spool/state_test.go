@@ -297,7 +297,7 @@ func TestMigration(t *testing.T) {
 	}
 	sql(t, filepath.Join(dir, databaseName),
 		"CREATE TABLE backoff (host TEXT PRIMARY KEY, until BIGINT NOT NULL, failures BIGINT NOT NULL, reason TEXT NOT NULL)",
-		"INSERT INTO backoff VALUES ('mx1.b.test', 1, 1, '')", "PRAGMA user_version = 1")
+		"INSERT INTO backoff VALUES ('mx1.b.test', 1, 1, '')", "ALTER TABLE message ADD COLUMN wipe BOOLEAN NOT NULL DEFAULT FALSE", "PRAGMA user_version = 1")
 	for range 2 {
 		s = openTest(t, dir, Options{})
 		got := mustClaim(t, s, ClaimRequest{})
