@@ -17,24 +17,30 @@ func TestSourceFaults(t *testing.T) {
 	if _, err := exec.LookPath("strace"); err != nil {
 		t.Skip("needs strace: ", err)
 	}
+	const short, long = 100, 100_000 // read at once, and piece by piece
 	s := newSink(t)
 	for i, c := range []struct {
-		fault, says string
-		status      int
+		fault  string
+		size   int
+		status int
+		says   string
 	}{
-		{"openat:error=EIO", "reports errors", exitNoInput},
-		{"openat:error=EACCES", "let the user", exitNoInput},
-		{"openat:error=ENOENT", "moved or removed", exitNoInput},
-		{"openat:error=EMFILE", "ulimit -n", exitNoInput},
-		{"openat:error=ENFILE", "fs.file-max", exitNoInput},
-		{"openat:error=ENOMEM", "short of memory", exitNoInput},
-		{"openat:error=EMFILE:when=1..3", "", 0},
-		{"pread64:error=EIO:when=1", "reports errors", exitNoInput},
-		{"pread64:error=EIO:when=2", "reports errors", exitNoInput},
+		{"openat:error=EIO", short, exitNoInput, "reports errors"},
+		{"openat:error=EACCES", short, exitNoInput, "let the user"},
+		{"openat:error=ENOENT", short, exitNoInput, "moved or removed"},
+		{"openat:error=EMFILE", short, exitNoInput, "ulimit -n"},
+		{"openat:error=ENFILE", long, exitNoInput, "fs.file-max"},
+		{"openat:error=ENOMEM", long, exitNoInput, "short of memory"},
+		{"openat:error=EMFILE:when=1..3", short, 0, ""},
+		{"openat:error=EMFILE:when=1..3", long, 0, ""},
+		{"read:error=EIO", short, exitNoInput, "reports errors"},
+		{"read:error=EINTR:when=1..3", short, 0, ""},
+		{"pread64:error=EIO:when=1", long, exitNoInput, "reports errors"},
+		{"pread64:error=EIO:when=9", long, exitNoInput, "reports errors"}, // it is read twice, the second time to be kept
 	} {
-		t.Run(c.fault, func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s, %d octets", c.fault, c.size), func(t *testing.T) {
 			t.Parallel()
-			b := newLimitedBatch(t, s, fmt.Sprintf("source%d", i), 3, 100)
+			b := newLimitedBatch(t, s, fmt.Sprintf("source%d", i), 3, c.size)
 			cmd := b.send()
 			traced := exec.Command("strace", append([]string{"-f", "-qq", "-o", filepath.Join(filepath.Dir(b.state), "strace"),
 				"-P", filepath.Join(b.dir, "01.eml"), "-e", "inject=" + c.fault}, cmd.Args...)...)
