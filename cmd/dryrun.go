@@ -71,7 +71,7 @@ func (a *app) dryRun(ctx context.Context, f *sendFlags, cfg *config.Config, opts
 	if err := p.print(out); err != nil {
 		return fail(exitState, fmt.Errorf("writing the plan: %w", err), "")
 	}
-	hintDisabled(out, report.Rows)
+	new(disabledOnly).hint(out, report.Rows)
 	switch {
 	case ctx.Err() != nil:
 		return outcome(exitInterrupted)
@@ -160,49 +160,50 @@ func (r refusal) String() string {
 	return r.File + ": refused: " + r.Error
 }
 
-// hintDisabled counts the recipients that only disabled rules match, for somebody may think
-// that these protect them.
-func hintDisabled(out *ui.Output, rows []*send.Row) {
-	count, names := disabledOnly(rows)
-	if count == 0 {
+// disabledOnly counts the recipients that match no enabled rule and a disabled one at least,
+// for somebody may think that these protect them, and names these rules in the order in which
+// they were met.
+type disabledOnly struct {
+	count int
+	names []string
+}
+
+func (x *disabledOnly) add(d *policy.Decision) {
+	if len(d.Rules) > 0 {
+		return
+	}
+	matched := false
+	for _, m := range d.NearMisses {
+		if !m.Disabled {
+			continue
+		}
+		matched = true
+		if !slices.Contains(x.names, m.Rule) {
+			x.names = append(x.names, m.Rule)
+		}
+	}
+	if matched {
+		x.count++
+	}
+}
+
+// hint tells of them, those that a report lists included.
+func (x *disabledOnly) hint(out *ui.Output, rows []*send.Row) {
+	for _, r := range rows {
+		x.add(r.Decision)
+	}
+	if x.count == 0 {
 		return
 	}
 	what := "only a disabled rule matches "
-	if len(names) > 1 {
+	if len(x.names) > 1 {
 		what = "only disabled rules match "
 	}
-	what += plural(count, "recipient") + ": " + joined(names)
+	what += plural(x.count, "recipient") + ": " + joined(x.names)
 	const most = 3
 	commands := make([]string, 0, most)
-	for _, n := range names[:min(most, len(names))] {
+	for _, n := range x.names[:min(most, len(x.names))] {
 		commands = append(commands, "sendctl rule enable "+n)
 	}
 	out.Hint(what + " (" + strings.Join(commands, "; ") + ")")
-}
-
-// disabledOnly counts recipients that match no enabled rule and a disabled one at least, and
-// names these rules in the order in which they were met.
-func disabledOnly(rows []*send.Row) (int, []string) {
-	count, seen, names := 0, map[string]bool{}, []string{}
-	for i := range rows {
-		d := rows[i].Decision
-		if len(d.Rules) > 0 {
-			continue
-		}
-		matched := false
-		for _, m := range d.NearMisses {
-			if !m.Disabled {
-				continue
-			}
-			matched = true
-			if !seen[m.Rule] {
-				seen[m.Rule] = true
-				names = append(names, m.Rule)
-			}
-		}
-		if matched {
-			count++
-		}
-	}
-	return count, names
 }

@@ -19,6 +19,7 @@ type engine struct {
 	net      *network
 	box      *sandboxNetwork
 	progress *ui.Progress
+	watcher  *watcher
 	closers  []func() error
 }
 
@@ -56,7 +57,8 @@ func (a *app) equip(e *engine, cfg *config.Config, flags *sandboxFlags, notify b
 	e.closers = append(e.closers, func() error { e.progress.Done(); return nil })
 	e.Config = e.configure(cfg, store, notify)
 	e.Clock = a.now
-	e.Observer = &watcher{out: out, progress: e.progress}
+	e.watcher = &watcher{out: out, progress: e.progress}
+	e.Observer = e.watcher
 	return nil
 }
 
@@ -137,13 +139,13 @@ func stateFault(err error) error {
 }
 
 // finish prints a run's report and gives its exit status.
-func (a *app) finish(e *engine, report *send.Report, all, interrupted bool) error {
+func (a *app) finish(e *engine, report *send.Report, interrupted bool) error {
 	out, err := a.output()
 	if err != nil {
 		return err
 	}
 	e.progress.Done()
-	if err := out.Report(report, all); err != nil {
+	if err := out.Report(report); err != nil {
 		return fail(exitState, fmt.Errorf("writing the report: %w", err), "")
 	}
 	if report.Err != nil {

@@ -1,12 +1,14 @@
 package cmd
 
 import (
+	"errors"
 	"iter"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sendctl/sendctl/cmd/internal/ui"
 	"github.com/sendctl/sendctl/pkg/delivery"
 	"github.com/sendctl/sendctl/pkg/mail"
 	"github.com/sendctl/sendctl/pkg/policy"
@@ -91,14 +93,33 @@ func knownStatus(s delivery.Status) bool {
 	return false
 }
 
-// collected reads a listing of the spool.
-func collected(listing iter.Seq2[spool.Row, error]) ([]*send.Row, error) {
-	rows := []*send.Row{}
-	for r, err := range listing {
+// counted shows nothing.
+func counted(rows ui.Rows) (n int, err error) {
+	for _, err := range rows {
 		if err != nil {
-			return nil, stateFault(err)
+			return n, err
 		}
-		rows = append(rows, send.RowOf(&r))
+		n++
 	}
-	return rows, nil
+	return n, nil
+}
+
+// listed shows a listing of the spool as rows, and tells how many there were.
+func listed(show func(ui.Rows) (int, error), listing iter.Seq2[spool.Row, error]) (int, error) {
+	n, err := show(func(yield func(*send.Row, error) bool) {
+		for r, err := range listing {
+			if err != nil {
+				yield(nil, stateFault(err))
+				return
+			}
+			if !yield(send.RowOf(&r), nil) {
+				return
+			}
+		}
+	})
+	var known *exitError
+	if err != nil && !errors.As(err, &known) {
+		err = fail(exitState, err, "")
+	}
+	return n, err
 }

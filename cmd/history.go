@@ -60,14 +60,11 @@ func (a *app) showHistory(ctx context.Context, s *spool.Spool, f *historyFlags) 
 	if h.Until, err = instant(f.until, a.now()); err != nil {
 		return usagef("", "--until: %w", err)
 	}
-	rows, err := collected(s.History(ctx, h))
+	n, err := listed(out.History, s.History(ctx, h))
 	if err != nil {
 		return err
 	}
-	if err := out.History(rows); err != nil {
-		return fail(exitState, err, "")
-	}
-	if len(rows) == 0 {
+	if n == 0 {
 		return out.Line("nothing of that kind is recorded")
 	}
 	return nil

@@ -84,14 +84,11 @@ func (a *app) listQueue(ctx context.Context, s *spool.Spool, f *filterFlags) err
 	if err != nil {
 		return err
 	}
-	rows, err := collected(s.List(ctx, filter))
+	n, err := listed(out.Queue, s.List(ctx, filter))
 	if err != nil {
 		return err
 	}
-	if err := out.Queue(rows); err != nil {
-		return fail(exitState, err, "")
-	}
-	if len(rows) == 0 {
+	if n == 0 {
 		return out.Line("nothing waits")
 	}
 	return nil
@@ -118,14 +115,14 @@ func (a *app) showQueue(ctx context.Context, s *spool.Spool, ids []string) error
 	if err != nil {
 		return err
 	}
-	rows, err := collected(s.List(ctx, spool.Filter{IDs: ids}))
-	if err != nil {
-		return err
+	counts, err := listed(counted, s.List(ctx, spool.Filter{IDs: ids}))
+	if err == nil && counts == 0 {
+		err = fail(exitNoInput, fmt.Errorf("nothing waits under %s", joined(ids)), "sendctl queue list shows what waits, sendctl history what was settled")
 	}
-	if len(rows) == 0 {
-		return fail(exitNoInput, fmt.Errorf("nothing waits under %s", joined(ids)), "sendctl queue list shows what waits, sendctl history what was settled")
+	if err == nil {
+		_, err = listed(out.Entry, s.List(ctx, spool.Filter{IDs: ids}))
 	}
-	return out.Entry(rows)
+	return err
 }
 
 func (a *app) queueRunCommand() *cobra.Command {

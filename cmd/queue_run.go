@@ -31,9 +31,14 @@ func (a *app) runQueue(ctx context.Context, f *filterFlags, box *sandboxFlags, o
 		if o.watch {
 			opts.MaxRun = 0
 		}
+		out, err := a.output()
+		if err != nil {
+			return err
+		}
+		out.All(o.all)
 		report := send.Run(ctx, e.Config, currentPolicy(cfg), opts)
 		report.Profile = f.profile
-		err := a.finish(e, report, o.all, ctx.Err() != nil)
+		err = a.finish(e, report, ctx.Err() != nil)
 		if err == nil {
 			err = a.leftOver(ctx, e.Spool)
 		}

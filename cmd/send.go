@@ -97,9 +97,10 @@ func (a *app) runSend(c *cobra.Command, f *sendFlags, paths []string) error {
 	if opts.Leave, err = a.gate(c.Context(), e, cfg, opts, gated{f.gate, ins}); err != nil {
 		return errors.Join(err, e.close())
 	}
+	out.All(f.all)
 	report := send.Send(c.Context(), e.Config, opts, ins)
-	err = a.finish(e, report, f.all, c.Context().Err() != nil)
-	hintDisabled(out, report.Rows)
+	err = a.finish(e, report, c.Context().Err() != nil)
+	e.watcher.disabled.hint(out, report.Rows)
 	if f.done != "" {
 		err = errors.Join(err, moveDone(f.done, ins, report))
 	}
@@ -195,6 +196,7 @@ type watcher struct {
 	out      *ui.Output
 	progress *ui.Progress
 	planned  int
+	disabled disabledOnly // of rows that the report does not list
 }
 
 // Planned sets the progress bar's length.
@@ -206,6 +208,9 @@ func (w *watcher) Planned(n int) {
 // Settled shows a recipient.
 func (w *watcher) Settled(r *send.Row) {
 	w.progress.Add(r)
+	if r.Unlisted {
+		w.disabled.add(r.Decision)
+	}
 	// A stream that cannot be written is told of by the report's own error.
 	_ = w.out.Recipient(r)
 }

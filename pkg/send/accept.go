@@ -28,7 +28,7 @@ func (b *batch) accept(s *slot, in Input) {
 	}
 	got, err := b.add(d)
 	if err != nil {
-		s.rows = nil
+		s.rows, s.taken = nil, false
 		b.refuse(s, refusal(in.Name, err))
 		var state *spool.StateError
 		if errors.As(err, &state) {
@@ -117,9 +117,7 @@ func (b *batch) known(d *draft) {
 
 // show tells the observer of recipients about whom this run records nothing more.
 func (b *batch) show(rows ...*Row) {
-	for _, r := range rows {
-		b.engine.observe(func(o Observer) { o.Settled(r) })
-	}
+	b.engine.tell(rows...)
 }
 
 // looped bounces a message that went round too often.

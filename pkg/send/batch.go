@@ -74,7 +74,8 @@ type batch struct {
 
 // slot is what became of one input, kept in the order of the inputs.
 type slot struct {
-	rows    []*Row // of a message that was accepted
+	rows    []*Row // of a message that was accepted, those that the report lists
+	taken   bool   // a message was accepted
 	refused *Refusal
 	notes   []string
 }
@@ -102,7 +103,7 @@ func Send(ctx context.Context, cfg Config, opts Options, inputs []Input) *Report
 	b.engine = newEngine(ctx, cfg)
 	b.each(inputs, b.accept)
 	b.engine.wait()
-	r := &round{engine: b.engine, cfg: cfg, current: opts.current(), report: &b.report}
+	r := newRound(b.engine, opts.current(), &b.report)
 	r.track(b.rows())
 	if !opts.QueueOnly {
 		r.notify()
@@ -152,13 +153,14 @@ func (b *batch) each(inputs []Input, do func(*slot, Input)) {
 	wg.Wait()
 }
 
-// rows lists all recipients in the order of the inputs.
+// rows lists the recipients that the report lists, in the order of the inputs as far as they
+// were among the first.
 func (b *batch) rows() []*Row {
 	var all []*Row
 	for i := range b.slots {
 		all = append(all, b.slots[i].rows...)
 	}
-	return all
+	return append(all, b.engine.roll.beyond...)
 }
 
 // finish closes the report.
@@ -174,13 +176,16 @@ func (b *batch) finish() *Report {
 			b.report.Refused = append(b.report.Refused, *s.refused)
 			b.report.Summary.Refused++
 		}
-		if len(s.rows) > 0 {
+		if s.taken {
 			b.report.Summary.Messages++
 		}
 		for _, r := range s.rows {
 			b.report.Summary.Add(r)
 		}
 		b.report.Rows = append(b.report.Rows, s.rows...)
+	}
+	if b.engine != nil {
+		b.engine.roll.close(&b.report)
 	}
 	return &b.report
 }
@@ -210,7 +215,16 @@ func (b *batch) draft(s *slot, in Input) *draft {
 		s.note(in, n)
 	}
 	d.rows = b.plan(d)
-	s.rows = d.rows
+	s.taken = true
+	if b.engine == nil {
+		s.rows = d.rows
+		return d
+	}
+	for _, r := range d.rows {
+		if b.engine.roll.enter(r) {
+			s.rows = append(s.rows, r)
+		}
+	}
 	return d
 }
 

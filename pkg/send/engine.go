@@ -23,6 +23,7 @@ type engine struct {
 	mu  sync.Mutex
 	err error // of the store: nothing new is begun
 
+	roll  roll
 	watch sync.Mutex // the observer's
 }
 
@@ -124,6 +125,15 @@ func (e *engine) postpone(domain string, until time.Time) {
 
 // recorded tells the observer of rows whose outcomes are durable.
 func (e *engine) recorded(rows ...*Row) {
+	e.tell(rows...)
+	e.under.add(-len(rows))
+}
+
+// tell tells the observer of rows that come to their end for now.
+func (e *engine) tell(rows ...*Row) {
+	for _, r := range rows {
+		r.Unlisted = !r.internal && e.roll.lets(r)
+	}
 	e.observe(func(ob Observer) {
 		for _, r := range rows {
 			if !r.internal {
@@ -131,7 +141,6 @@ func (e *engine) recorded(rows ...*Row) {
 			}
 		}
 	})
-	e.under.add(-len(rows))
 }
 
 // putBack gives parcels' recipients back to the queue untried: the run was interrupted.

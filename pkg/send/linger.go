@@ -66,7 +66,7 @@ func (r *round) catchUp(ids []string) error {
 			}
 			if row := settled[[2]string{rec.Message.QueueID, rec.Recipient.Address.String()}]; row != nil {
 				row.overtaken(&rec)
-				r.engine.observe(func(o Observer) { o.Settled(row) })
+				r.engine.tell(row)
 			}
 		}
 		for rec, err := range r.cfg.Spool.List(ctx, f) {

@@ -21,10 +21,14 @@ type Row struct {
 	Settled   time.Time // zero while unsettled
 	Next      time.Time // the next attempt; zero where there is none
 	Skipped   bool      // not sent now, since an earlier run accepted it already
+	// Unlisted says, when the observer is told that the row is settled, that the report will not
+	// list it: the run is a large one, and nothing went wrong.
+	Unlisted bool
 
 	id       int64 // of the recipient in the spool
 	tries    int   // attempts so far
 	internal bool  // a bounce message of ours, which no report lists
+	late     bool  // it came after many others: see roll
 }
 
 // Encrypted reports whether the recipient's copy was delivered over TLS.
@@ -53,6 +57,8 @@ type Summary struct {
 	Delivered, Encrypted, Verified, Unverified, Cleartext        int
 	Deferred, Queued, InDoubt, Held, Cancelled, Bounced, Skipped int
 	Refused                                                      int // files
+	// Exposed is how many were sent under a demand for encryption to a server that was not verified.
+	Exposed int
 }
 
 // Add counts one recipient.
@@ -88,6 +94,9 @@ func (s *Summary) addDelivered(r *Row) {
 	case r.Outcome.Session.Verified == policy.VerifiedNone:
 		s.Encrypted++
 		s.Unverified++
+		if r.Decision.Mode == policy.ModeForced {
+			s.Exposed++
+		}
 	default:
 		s.Encrypted++
 		s.Verified++
@@ -100,7 +109,7 @@ type Report struct {
 	Profile           string // as chosen; policy.NullProfile for the null profile
 	Started, Finished time.Time
 	Summary           Summary
-	Rows              []*Row
+	Rows              []*Row // without those that were Unlisted
 	Refused           []Refusal
 	Notices           []Notice // bounce messages
 	Err               error    // of the store: the run ended early

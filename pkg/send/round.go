@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"sync"
 
 	"github.com/sendctl/sendctl/pkg/courier"
 	"github.com/sendctl/sendctl/pkg/mail"
@@ -28,17 +29,36 @@ type round struct {
 	cfg     Config
 	current Current
 	report  *Report
-	rows    map[int64]*Row // by the spool's number of the recipient
-	order   []*Row
+	order   []*Row  // that the report lists in any case
+	seen    numbers // messages
 	joined  map[joining]*policy.Decision
 	drained <-chan struct{} // closed when nothing is under way; nil where nobody waits for it
+
+	mu   sync.Mutex
+	rows map[int64]*Row // by the spool's number of the recipient, without those that were let go
+}
+
+func newRound(e *engine, current Current, report *Report) *round {
+	r := &round{engine: e, cfg: e.cfg, current: current, report: report, rows: map[int64]*Row{}, seen: numbers{}}
+	e.roll.gone = func(row *Row) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.rows, row.id)
+	}
+	return r
+}
+
+// known gives the row of a recipient; nil where there is none.
+func (r *round) known(id int64) *Row {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rows[id]
 }
 
 // track lets recipients that are known already be found again when they are claimed.
 func (r *round) track(rows []*Row) {
-	if r.rows == nil {
-		r.rows = map[int64]*Row{}
-	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, row := range rows {
 		if row.id != 0 {
 			r.rows[row.id] = row
@@ -78,11 +98,9 @@ func (r *round) claimed(e *spool.Entry) ([]task, error) {
 	fresh := 0
 	for i := range e.Recipients {
 		rcpt := &e.Recipients[i]
-		row := r.rows[rcpt.ID]
+		row := r.known(rcpt.ID)
 		if row == nil {
-			row = rowOf(&e.Message, rcpt)
-			r.track([]*Row{row})
-			r.order = append(r.order, row)
+			row = r.meet(&e.Message, rcpt)
 			fresh++
 		}
 		row.tries = rcpt.Tries
@@ -95,6 +113,22 @@ func (r *round) claimed(e *spool.Entry) ([]task, error) {
 		r.engine.observe(func(o Observer) { o.Planned(fresh) })
 	}
 	return all, nil
+}
+
+// meet makes a row of a recipient that this run has not met before.
+func (r *round) meet(m *spool.Message, rcpt *spool.Recipient) *Row {
+	row := rowOf(m, rcpt)
+	r.track([]*Row{row})
+	if row.internal {
+		return row
+	}
+	if r.engine.roll.enter(row) {
+		r.order = append(r.order, row)
+	}
+	if r.seen.add(m.ID) {
+		r.report.Summary.Messages++
+	}
+	return row
 }
 
 // rowOf makes a row of a queued recipient.

@@ -30,7 +30,7 @@ const (
 func Run(ctx context.Context, cfg Config, current Current, opts RunOptions) *Report {
 	report := &Report{Batch: newID(), Started: cfg.Clock(), Rows: []*Row{}, Refused: []Refusal{}}
 	e := newEngine(ctx, cfg)
-	r := &round{engine: e, cfg: cfg, current: current, report: report, rows: map[int64]*Row{}}
+	r := newRound(e, current, report)
 	if err := r.work(opts); err != nil {
 		r.storeError(err)
 	}
@@ -42,18 +42,14 @@ func Run(ctx context.Context, cfg Config, current Current, opts RunOptions) *Rep
 	return report
 }
 
-// list puts the rows into the report, in the order in which they were claimed.
+// list puts the rows into the report, in the order in which they were claimed as far as they
+// were among the first.
 func (r *round) list() {
-	seen := map[string]bool{}
 	for _, row := range r.order {
-		if row.internal {
-			continue
-		}
-		seen[row.QueueID] = true
 		r.report.Summary.Add(row)
-		r.report.Rows = append(r.report.Rows, row)
 	}
-	r.report.Summary.Messages = len(seen)
+	r.report.Rows = append(r.report.Rows, r.order...)
+	r.engine.roll.close(r.report)
 }
 
 // work claims and submits until there is nothing left to do.

@@ -19,7 +19,7 @@ func BenchmarkReport100000(b *testing.B) {
 						}
 					}
 				}
-				if err := o.Report(r, false); err != nil {
+				if err := o.Report(r); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -28,7 +28,8 @@ func BenchmarkReport100000(b *testing.B) {
 	b.Run("terminal", func(b *testing.B) {
 		for b.Loop() {
 			o := New(Options{Stdout: Stream{W: io.Discard, Terminal: true}, Stderr: Stream{W: io.Discard}, Getenv: environ()})
-			if err := o.Report(r, true); err != nil {
+			o.All(true)
+			if err := o.Report(r); err != nil {
 				b.Fatal(err)
 			}
 		}

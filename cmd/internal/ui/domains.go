@@ -3,6 +3,7 @@ package ui
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,24 +20,30 @@ type tally struct {
 	versions                                  map[tlsnames.Version]int
 }
 
-// deliveredByDomain folds deliveries to a line per domain: those with cleartext first, then
-// the most recipients.
-func deliveredByDomain(rows []*send.Row) Table {
-	byDomain := make(map[string]*tally)
-	var list []*tally
-	for _, r := range rows {
-		d := byDomain[r.Recipient.Domain]
-		if d == nil {
-			d = &tally{domain: r.Recipient.Domain, versions: make(map[tlsnames.Version]int)}
-			byDomain[r.Recipient.Domain] = d
-			list = append(list, d)
-		}
-		d.add(r)
+// fold is deliveries folded to a line per domain.
+type fold struct {
+	byDomain map[string]*tally
+	n        int
+}
+
+func newFold() *fold { return &fold{byDomain: map[string]*tally{}} }
+
+func (f *fold) add(r *send.Row) {
+	d := f.byDomain[r.Recipient.Domain]
+	if d == nil {
+		d = &tally{domain: r.Recipient.Domain, versions: make(map[tlsnames.Version]int)}
+		f.byDomain[r.Recipient.Domain] = d
 	}
-	slices.SortFunc(list, func(a, b *tally) int {
+	d.add(r)
+	f.n++
+}
+
+// table has the domains with cleartext first, then those with the most recipients.
+func (f *fold) table() Table {
+	list := slices.SortedFunc(maps.Values(f.byDomain), func(a, b *tally) int {
 		return cmp.Or(-cmp.Compare(min(a.cleartext, 1), min(b.cleartext, 1)), -cmp.Compare(a.delivered, b.delivered), cmp.Compare(a.domain, b.domain))
 	})
-	t := Table{Title: fmt.Sprintf("Delivered: %d recipients by domain (--all shows each)", len(rows)), Columns: []Column{
+	t := Table{Title: fmt.Sprintf("Delivered: %d recipients by domain (--all shows each)", f.n), Columns: []Column{
 		{Title: "Domain"},
 		{Title: "Delivered", Right: true},
 		{Title: "Encrypted", Right: true},
@@ -81,26 +88,30 @@ func countTone(cell string) Tone {
 	return Alarm
 }
 
-// waitingByDomain folds what was not sent to a line per domain and status.
-func waitingByDomain(rows []*send.Row) Table {
-	type key struct{ domain, status string }
-	count := make(map[key]int)
-	var order []key
-	for _, r := range rows {
-		k := key{r.Recipient.Domain, waitingStatus(r)}
-		if count[k] == 0 {
-			order = append(order, k)
-		}
-		count[k]++
-	}
-	slices.SortFunc(order, func(a, b key) int {
-		return cmp.Or(-cmp.Compare(count[a], count[b]), cmp.Compare(a.domain, b.domain), cmp.Compare(a.status, b.status))
+// waitingFold is what was not sent folded to a line per domain and status.
+type waitingFold struct {
+	count map[waitingKey]int
+	n     int
+}
+
+type waitingKey struct{ domain, status string }
+
+func newWaitingFold() *waitingFold { return &waitingFold{count: map[waitingKey]int{}} }
+
+func (f *waitingFold) add(r *send.Row) {
+	f.count[waitingKey{r.Recipient.Domain, waitingStatus(r)}]++
+	f.n++
+}
+
+func (f *waitingFold) table() Table {
+	order := slices.SortedFunc(maps.Keys(f.count), func(a, b waitingKey) int {
+		return cmp.Or(-cmp.Compare(f.count[a], f.count[b]), cmp.Compare(a.domain, b.domain), cmp.Compare(a.status, b.status))
 	})
-	t := Table{Title: fmt.Sprintf("Not sent now: %d recipients by domain (--all shows each)", len(rows)), Columns: []Column{
+	t := Table{Title: fmt.Sprintf("Not sent now: %d recipients by domain (--all shows each)", f.n), Columns: []Column{
 		{Title: "Domain"}, {Title: "Status", Tone: statusTone}, {Title: "Recipients", Right: true},
 	}}
 	for _, k := range order {
-		t.Add(k.domain, k.status, strconv.Itoa(count[k]))
+		t.Add(k.domain, k.status, strconv.Itoa(f.count[k]))
 	}
 	return t
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/sendctl/sendctl/pkg/send"
 )
 
 // golden compares with testdata/NAME; UPDATE_GOLDEN=1 writes it anew.
@@ -51,7 +53,7 @@ func TestReportScreens(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := onTerminal(c.columns, c.options)
-			if err := s.Report(report(), false); err != nil {
+			if err := s.Report(report()); err != nil {
 				t.Fatal(err)
 			}
 			golden(t, c.name, s.stdout.String()+"=== stderr\n"+s.stderr.String())
@@ -80,7 +82,7 @@ func TestReportPiped(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if err := s.Report(r, false); err != nil {
+			if err := s.Report(r); err != nil {
 				t.Fatal(err)
 			}
 			golden(t, c.name, s.stdout.String())
@@ -93,13 +95,14 @@ func TestReportPiped(t *testing.T) {
 func TestReportFolds(t *testing.T) {
 	t.Parallel()
 	s := onTerminal(80, Options{NoColor: true})
-	if err := s.Report(many(700), false); err != nil {
+	if err := s.Report(many(700)); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "folded-80.golden", s.stdout.String())
 
 	lines := func(s screenful, n int, all bool) int {
-		if err := s.Report(many(n), all); err != nil {
+		s.All(all)
+		if err := s.Report(many(n)); err != nil {
 			t.Fatal(err)
 		}
 		count := 0
@@ -129,21 +132,28 @@ func TestReportFolds(t *testing.T) {
 func TestQueue(t *testing.T) {
 	t.Parallel()
 	rows := report().Rows[7:]
+	listing := func(yield func(*send.Row, error) bool) {
+		for _, r := range rows {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
 	for i := range rows {
 		rows[i].Skipped = false
 	}
 	s := onTerminal(80, Options{NoColor: true, Now: clockAt(finished)})
-	if err := s.Queue(rows); err != nil {
+	if _, err := s.Queue(listing); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "queue-80.golden", s.stdout.String())
 	p := piped(Options{Now: clockAt(finished)})
-	if err := p.Queue(rows); err != nil {
+	if _, err := p.Queue(listing); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "queue-piped.golden", p.stdout.String())
 	j := piped(Options{Format: FormatJSON})
-	if err := j.Queue(rows); err != nil {
+	if n, err := j.Queue(listing); n != len(rows) || err != nil {
 		t.Fatal(err)
 	}
 	var object struct{ Entries []recipientJSON }

@@ -105,6 +105,7 @@ type Output struct {
 	page         page    // of stdout, empty between writes
 	paint, shade painter // of stdout and of stderr
 	progress     *Progress
+	stream       stream
 }
 
 // New makes the process's Output: colour, width and glyphs are decided here, once.

@@ -69,7 +69,7 @@ func TestJSONAsSpecified(t *testing.T) {
 	row.Outcome.Attempts = bounces()[0].Outcome.Attempts
 	r := &send.Report{Rows: []*send.Row{row}, Refused: []send.Refusal{{File: "bad.eml", Line: 3, Error: "…"}}}
 	for _, s := range []screenful{piped(Options{Format: FormatJSON}), onTerminal(80, Options{Format: FormatJSON})} {
-		if err := s.Report(r, false); err != nil {
+		if err := s.Report(r); err != nil {
 			t.Fatal(err)
 		}
 		if got, want := paths(t, s.stdout.String()), paths(t, spec); !slices.Equal(got, want) {
@@ -82,7 +82,7 @@ func TestJSONAsSpecified(t *testing.T) {
 func TestJSONOfNothing(t *testing.T) {
 	t.Parallel()
 	s := piped(Options{Format: FormatJSON})
-	if err := s.Report(&send.Report{Rows: []*send.Row{{}}}, false); err != nil {
+	if err := s.Report(&send.Report{Rows: []*send.Row{{Decision: &policy.Decision{}}}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
@@ -94,7 +94,7 @@ func TestJSONOfNothing(t *testing.T) {
 		}
 	}
 	e := piped(Options{Format: FormatJSON})
-	if err := e.Report(&send.Report{}, false); err != nil || !strings.Contains(e.stdout.String(), `"recipients":[]`) {
+	if err := e.Report(&send.Report{}); err != nil || !strings.Contains(e.stdout.String(), `"recipients":[]`) {
 		t.Errorf("error %v, output %s", err, e.stdout)
 	}
 	l := piped(Options{Format: FormatJSON})
@@ -168,7 +168,7 @@ func TestHostileText(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if err := s.Report(r, false); err != nil {
+			if err := s.Report(r); err != nil {
 				t.Fatal(err)
 			}
 			s.Error(78, r.Notes[0], r.Notes[0])
@@ -190,7 +190,7 @@ func TestJSONKeepsFileNames(t *testing.T) {
 	t.Parallel()
 	name := "a  b\n\x1b\u202e\u009b\U000e0041<c>.eml"
 	s := piped(Options{Format: FormatJSON})
-	if err := s.Report(&send.Report{Refused: []send.Refusal{{File: name}}}, false); err != nil {
+	if err := s.Report(&send.Report{Refused: []send.Refusal{{File: name}}}); err != nil {
 		t.Fatal(err)
 	}
 	var got struct{ Refused []refusalJSON }
@@ -270,7 +270,7 @@ func TestLine(t *testing.T) {
 func TestCSVColumns(t *testing.T) {
 	t.Parallel()
 	s := piped(Options{Format: FormatCSV})
-	if err := s.Report(hostile(), false); err != nil {
+	if err := s.Report(hostile()); err != nil {
 		t.Fatal(err)
 	}
 	rows, err := csv.NewReader(s.stdout).ReadAll() // refuses rows of unequal length
@@ -289,7 +289,7 @@ func TestQuietSuccess(t *testing.T) {
 	for _, s := range []screenful{piped(Options{Quiet: true}), onTerminal(80, Options{Quiet: true})} {
 		r := many(3)
 		r.Notes = []string{"something"}
-		if err := s.Report(r, false); err != nil || s.stdout.Len()+s.stderr.Len() > 0 {
+		if err := s.Report(r); err != nil || s.stdout.Len()+s.stderr.Len() > 0 {
 			t.Errorf("error %v, output %q and %q", err, s.stdout, s.stderr)
 		}
 	}

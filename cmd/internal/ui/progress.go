@@ -94,6 +94,9 @@ func (p *Progress) Total(n int) {
 // Add counts what became of a recipient. One that was deferred may come again and is not
 // counted twice.
 func (p *Progress) Add(r *send.Row) {
+	if !p.shown {
+		return
+	}
 	p.o.mu.Lock()
 	defer p.o.mu.Unlock()
 	key := progressKey{r.QueueID, r.Recipient}

@@ -76,7 +76,7 @@ func TestProgress(t *testing.T) {
 			t.Errorf("after a warning the bar is %q", line)
 		}
 
-		if err := s.Report(&send.Report{}, false); err != nil {
+		if err := s.Report(&send.Report{}); err != nil {
 			t.Fatal(err)
 		}
 		at := len(s.talk())
@@ -97,7 +97,7 @@ func TestProgress(t *testing.T) {
 // A recipient that is deferred and delivered later is one recipient.
 func TestProgressCountsOnce(t *testing.T) {
 	t.Parallel()
-	p := piped(Options{}).Progress(3)
+	p := onTerminal(80, Options{}).Progress(3)
 	row := deferrals()[0]
 	p.Add(row)
 	p.Add(row)

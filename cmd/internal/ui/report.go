@@ -7,33 +7,15 @@ import (
 
 	"github.com/sendctl/sendctl/pkg/delivery"
 	"github.com/sendctl/sendctl/pkg/mail"
-	"github.com/sendctl/sendctl/pkg/policy"
 	"github.com/sendctl/sendctl/pkg/send"
 )
 
-// Recipient writes one recipient the moment that it settles or its attempt ends: a line in
-// jsonl, nothing in the other formats, where Report writes all of them.
-func (o *Output) Recipient(r *send.Row) error {
-	if o.format != FormatJSONL {
-		return nil
-	}
-	line, err := encode(recipientOf(r))
-	if err != nil {
-		return err
-	}
-	return o.write(func(w page) error {
-		w.raw(line)
-		w.end()
-		return nil
-	})
-}
-
 // Report writes what a run of send or queue did (SPEC §3, Output of send) and ends the
 // progress bar. On a terminal the delivered ones are folded to a line per domain where they
-// are more than 50, unless all is set. In jsonl the recipients are taken to be written already,
-// by Recipient, and refused files and summary follow. In CSV, which has room for recipients
+// are more than 50, unless All was said. In jsonl all recipients are taken to be told of already,
+// in the other formats those that the report does not list: by Recipient. In CSV, which has room for recipients
 // only, refused files and summary go to stderr. The report's notes go to stderr as warnings.
-func (o *Output) Report(r *send.Report, all bool) error {
+func (o *Output) Report(r *send.Report) error {
 	o.endProgress()
 	for _, n := range r.Notes {
 		o.Warn(n, "")
@@ -45,9 +27,9 @@ func (o *Output) Report(r *send.Report, all bool) error {
 		case FormatJSONL:
 			return o.reportJSONL(w, r)
 		case FormatCSV:
-			return reportCSV(w, r)
+			return o.reportCSV(w, r)
 		}
-		return o.reportTable(w, r, all)
+		return o.reportTable(w, r)
 	})
 	if err != nil {
 		return err
@@ -55,23 +37,11 @@ func (o *Output) Report(r *send.Report, all bool) error {
 	if o.format == FormatCSV {
 		o.besideCSV(r)
 	}
-	if n := exposed(r); n > 0 {
+	if n := r.Summary.Exposed; n > 0 {
 		o.Hint(fmt.Sprintf("%d of the encrypted copies went to servers whose certificate was not verified: "+
 			"safe from who listens, not from who impersonates the server; a profile that demands a certificate, such as hipaa-strict, is safe from both", n))
 	}
 	return nil
-}
-
-// exposed counts what was forced to be encrypted and went to a server that was not verified.
-func exposed(r *send.Report) int {
-	n := 0
-	for i := range r.Rows {
-		row := r.Rows[i]
-		if !row.Skipped && row.Encrypted() && row.Decision.Mode == policy.ModeForced && verifiedOf(row.Outcome.Session) == string(policy.VerifiedNone) {
-			n++
-		}
-	}
-	return n
 }
 
 // besideCSV tells on stderr what CSV has no room for.
@@ -91,36 +61,6 @@ func place(f *send.Refusal) string {
 		return fileName(f.File)
 	}
 	return fileName(f.File) + ":" + strconv.Itoa(f.Line)
-}
-
-// Queue writes the recipients in the spool (queue list): {"entries":[…]} in JSON, a recipient
-// object a line in jsonl, the columns of send's CSV, else a table.
-func (o *Output) Queue(rows []*send.Row) error {
-	return o.entries(rows, func() Table { return queueTable(rows, o.now()) })
-}
-
-// History writes settled recipients, in the formats of Queue.
-func (o *Output) History(rows []*send.Row) error {
-	return o.entries(rows, func() Table { return historyTable(rows) })
-}
-
-func (o *Output) entries(rows []*send.Row, table func() Table) error {
-	return o.write(func(w page) error {
-		switch o.format {
-		case FormatJSON:
-			return o.entriesJSON(w, rows)
-		case FormatJSONL:
-			for i := range rows {
-				if err := jsonLine(w, recipientOf(rows[i])); err != nil {
-					return err
-				}
-			}
-			return nil
-		case FormatCSV:
-			return recipientsCSV(w, rows)
-		}
-		return o.tables(w, []Table{table()})
-	})
 }
 
 func historyTable(rows []*send.Row) Table {
@@ -191,12 +131,6 @@ func at(mx, ip string) string {
 		return mail.Clean(mx)
 	}
 	return mail.Clean(mx) + " [" + ip + "]"
-}
-
-// Entry writes recipients of queued messages with everything that is known of each: blocks in
-// the table format, else as Queue does.
-func (o *Output) Entry(rows []*send.Row) error {
-	return o.entries(rows, func() Table { return o.entryTable(rows) })
 }
 
 func (o *Output) entryTable(rows []*send.Row) Table {

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 
 	"github.com/sendctl/sendctl/pkg/delivery"
@@ -49,9 +50,9 @@ func refusalOf(f *send.Refusal) refusalJSON { return refusalJSON{f.File, f.Line,
 // recipient, each encoded by itself so that memory does not grow with them.
 func (o *Output) reportJSON(w page, r *send.Report) error {
 	if o.out.Terminal {
-		return o.indentedBy(w, func(b page) error { return writeReport(b, r) })
+		return o.indentedBy(w, func(b page) error { return o.writeReport(b, r) })
 	}
-	return writeReport(w, r)
+	return o.writeReport(w, r)
 }
 
 // indentedBy indents on stdout what f writes.
@@ -67,7 +68,9 @@ func (o *Output) indentedBy(w page, f func(page) error) error {
 	return o.indented(w, bytes.TrimSpace(all.Bytes()))
 }
 
-func writeReport(w page, r *send.Report) error {
+// writeReport writes the report's object, or the rest of it where some recipients were written
+// while the run went on.
+func (o *Output) writeReport(w page, r *send.Report) error {
 	profile := r.Profile
 	if profile == "" {
 		profile = policy.NullProfile
@@ -85,54 +88,66 @@ func writeReport(w page, r *send.Report) error {
 	if err != nil {
 		return err
 	}
-	w.raw(head[:len(head)-1]) // its closing brace comes last
-	w.text(",\n \"summary\":")
-	w.raw(summary)
-	w.text(",\n ")
-	if err := jsonArray(w, "recipients", len(r.Rows), func(i int) any { return recipientOf(r.Rows[i]) }); err != nil {
-		return err
+	told := func() {
+		w.raw(head[1 : len(head)-1]) // its braces are the object's
+		w.text(",\n \"summary\":")
+		w.raw(summary)
 	}
-	w.text(",\n ")
-	if err := jsonArray(w, "refused", len(r.Refused), func(i int) any { return refusalOf(&r.Refused[i]) }); err != nil {
-		return err
+	recipients := o.stream.array
+	if recipients == nil {
+		w.text("{")
+		told()
+		w.text(",\n ")
+		recipients = beginArray(w, "recipients")
 	}
+	for _, row := range slices.Concat(o.stream.gathered, r.Rows) {
+		if err := recipients.add(recipientOf(row)); err != nil {
+			return err
+		}
+	}
+	recipients.end()
+	w.text(",\n ")
+	if o.stream.array != nil {
+		told()
+		w.text(",\n ")
+	}
+	refused := beginArray(w, "refused")
+	for i := range r.Refused {
+		if err := refused.add(refusalOf(&r.Refused[i])); err != nil {
+			return err
+		}
+	}
+	refused.end()
 	w.line("}")
 	return nil
 }
 
 // jsonArray writes "key":[…] with an item a line.
-func jsonArray(w page, key string, n int, item func(int) any) error {
+type jsonArray struct {
+	w    page
+	json *encoder
+	n    int
+}
+
+func beginArray(w page, key string) *jsonArray {
 	w.text(strconv.Quote(key) + ":[")
-	e := newEncoder()
-	for i := range n {
-		if i > 0 {
-			w.text(",")
-		}
-		line, err := e.line(item(i))
-		if err != nil {
-			return err
-		}
-		w.text("\n  ")
-		w.raw(line)
+	return &jsonArray{w: w, json: newEncoder()}
+}
+
+func (a *jsonArray) add(item any) error {
+	line, err := a.json.line(item)
+	if err != nil {
+		return err
 	}
-	w.text("]")
+	if a.n++; a.n > 1 {
+		a.w.text(",")
+	}
+	a.w.text("\n  ")
+	a.w.raw(line)
 	return nil
 }
 
-func (o *Output) entriesJSON(w page, rows []*send.Row) error {
-	entries := func(b page) error {
-		b.text("{")
-		if err := jsonArray(b, "entries", len(rows), func(i int) any { return recipientOf(rows[i]) }); err != nil {
-			return err
-		}
-		b.line("}")
-		return nil
-	}
-	if o.out.Terminal {
-		return o.indentedBy(w, entries)
-	}
-	return entries(w)
-}
+func (a *jsonArray) end() { a.w.text("]") }
 
 // reportJSONL writes what follows the recipients: refused files, then the summary.
 func (o *Output) reportJSONL(w page, r *send.Report) error {
@@ -144,27 +159,40 @@ func (o *Output) reportJSONL(w page, r *send.Report) error {
 	return jsonLine(w, map[string]summaryJSON{"summary": summaryOf(&r.Summary)})
 }
 
-func reportCSV(w page, r *send.Report) error { return recipientsCSV(w, r.Rows) }
-
-// recipientsCSV writes the columns of SPEC §3.
-func recipientsCSV(w page, rows []*send.Row) error {
-	c := newCSV(w)
-	if err := c.write("file", "recipient", "status", "profile", "tls_mode", "mx", "ip", "tls_version", "tls_cipher", "verified",
-		"code", "enhanced_code", "category", "reason", "reply", "next_attempt"); err != nil {
-		return err
-	}
-	for i := range rows {
-		r := recipientOf(rows[i])
-		version, cipher := "", ""
-		if r.TLS != nil {
-			version, cipher = r.TLS.Version, r.TLS.Cipher
+func (o *Output) reportCSV(w page, r *send.Report) error {
+	c := o.stream.csv
+	if c == nil {
+		begun, err := newRecipientsCSV(w)
+		if err != nil {
+			return err
 		}
-		if err := c.write(r.File, r.Recipient, r.Status, r.Profile, r.TLSMode, r.MX, r.IP, version, cipher, csvVerified(rows[i]),
-			csvCode(r.Code), r.EnhancedCode, r.Category, r.Reason, r.Reply, orBlank(r.NextAttempt)); err != nil {
+		c = &begun
+	}
+	for _, row := range r.Rows {
+		if err := c.add(row); err != nil {
 			return err
 		}
 	}
 	return c.flush()
+}
+
+// recipientsCSV writes the columns of SPEC §3.
+type recipientsCSV struct{ *csvWriter }
+
+func newRecipientsCSV(w page) (recipientsCSV, error) {
+	c := recipientsCSV{newCSV(w)}
+	return c, c.write("file", "recipient", "status", "profile", "tls_mode", "mx", "ip", "tls_version", "tls_cipher", "verified",
+		"code", "enhanced_code", "category", "reason", "reply", "next_attempt")
+}
+
+func (c recipientsCSV) add(row *send.Row) error {
+	o, h := &row.Outcome, hostOf(row)
+	version, cipher := "", ""
+	if s := o.Session; s != nil && s.Protection.Encrypted {
+		version, cipher = s.Protection.Version.String(), s.Protection.Suite.String()
+	}
+	return c.write(row.File, row.Recipient.String(), string(o.Status), profileOf(row.Decision), modeOf(row.Decision), h.mx, h.ip, version, cipher,
+		csvVerified(row), csvCode(o.Code), o.Enhanced.String(), string(o.Reason.Category()), string(o.Reason), o.Reply.String(), orBlank(stamp(row.Next)))
 }
 
 // csvVerified is "" where nothing was delivered and no session came about.

@@ -17,11 +17,16 @@ const foldAbove = 50
 const cleartext = "CLEARTEXT"
 
 // reportTable writes a table for each kind of outcome that occurred, then the summary. With
-// -q the tables are those of failures, and nothing is written where there is none.
-func (o *Output) reportTable(w page, r *send.Report, all bool) error {
+// -q the tables are those of failures, and nothing is written where there is none. What was
+// begun while the run went on is ended first.
+func (o *Output) reportTable(w page, r *send.Report) error {
+	if o.quiet && !failed(&r.Summary) {
+		return nil
+	}
 	var list []Table
 	if !o.quiet {
-		list = append(list, o.deliveredTable(r, all || !o.out.Terminal), o.waitingTable(r, all || !o.out.Terminal))
+		rest := o.endStream(w, r)
+		list = append(list, o.deliveredTable(rest), o.waitingTable(rest))
 	}
 	list = append(list, o.deferredTable(r), o.bouncedTable(r), o.refusedTable(r))
 	kept := list[:0]
@@ -29,9 +34,6 @@ func (o *Output) reportTable(w page, r *send.Report, all bool) error {
 		if t.Len() > 0 {
 			kept = append(kept, t)
 		}
-	}
-	if o.quiet && !failed(&r.Summary) {
-		return nil
 	}
 	if err := o.tables(w, kept); err != nil {
 		return err
@@ -41,6 +43,21 @@ func (o *Output) reportTable(w page, r *send.Report, all bool) error {
 	}
 	w.line(summary(&r.Summary, o.paint, o.out.columns()))
 	return nil
+}
+
+// endStream writes the last rows of the table that was begun while the run went on, if one was,
+// and gives all rows that no table has yet.
+func (o *Output) endStream(w page, r *send.Report) []*send.Row {
+	s := &o.stream
+	s.gathered = append(s.gathered, r.Rows...)
+	if s.columns != nil {
+		t := o.rowTable(s.kind, s.take(s.kind))
+		for _, row := range t.rows {
+			s.columns.row(w, &t, row)
+		}
+		w.end()
+	}
+	return s.gathered
 }
 
 // failed reports whether a run ends with another exit status than 0.
@@ -74,21 +91,34 @@ func kindOf(r *send.Row) kind {
 }
 
 // rowsOf picks the rows of a kind.
-func rowsOf(r *send.Report, k kind) []*send.Row {
+func rowsOf(all []*send.Row, k kind) []*send.Row {
 	var rows []*send.Row
-	for i := range r.Rows {
-		if row := r.Rows[i]; kindOf(row) == k {
+	for _, row := range all {
+		if kindOf(row) == k {
 			rows = append(rows, row)
 		}
 	}
 	return rows
 }
 
-func (o *Output) deliveredTable(r *send.Report, all bool) Table {
-	rows := rowsOf(r, kindDelivered)
-	if len(rows) > foldAbove && !all {
-		return deliveredByDomain(rows)
+// folds reports whether so many rows are folded to a line per domain.
+func (o *Output) folds(n int) bool { return n > foldAbove && o.out.Terminal && !o.stream.all }
+
+func (o *Output) deliveredTable(all []*send.Row) Table {
+	rows, f := rowsOf(all, kindDelivered), o.stream.delivered
+	if f == nil && !o.folds(len(rows)) {
+		return o.deliveredRows(rows)
 	}
+	if f == nil {
+		f = newFold()
+	}
+	for _, row := range rows {
+		f.add(row)
+	}
+	return f.table()
+}
+
+func (o *Output) deliveredRows(rows []*send.Row) Table {
 	t := Table{Title: "Delivered", Columns: []Column{
 		{Title: "Recipient"},
 		{Title: "Status", Tone: statusTone},
@@ -133,7 +163,7 @@ func (o *Output) bouncedTable(r *send.Report) Table {
 		{Title: "Server said", Wrap: true},
 		{Title: "What to do", Wrap: true},
 	}}
-	for _, row := range rowsOf(r, kindBounced) {
+	for _, row := range rowsOf(r.Rows, kindBounced) {
 		out := &row.Outcome
 		t.Add(row.Recipient.String(), string(out.Reason), codes(out), out.Text, said(out), delivery.Advice(*out))
 		o.whereTried(&t, row)
@@ -187,7 +217,7 @@ func (o *Output) deferredTable(r *send.Report) Table {
 		{Title: "Reply", Wrap: true, Fold: 4},
 		{Title: "What happened", Wrap: true, Fold: 5},
 	}}
-	for _, row := range rowsOf(r, kindDeferred) {
+	for _, row := range rowsOf(r.Rows, kindDeferred) {
 		out := &row.Outcome
 		t.Add(row.Recipient.String(), string(out.Status), string(out.Reason), codes(out), moment(row.Next), out.Reply.String(), out.Text)
 		if o.verbose {
@@ -199,11 +229,21 @@ func (o *Output) deferredTable(r *send.Report) Table {
 }
 
 // waitingTable is the recipients that nothing was tried for: skipped, queued, held or cancelled.
-func (o *Output) waitingTable(r *send.Report, all bool) Table {
-	rows := rowsOf(r, kindWaiting)
-	if len(rows) > foldAbove && !all {
-		return waitingByDomain(rows)
+func (o *Output) waitingTable(all []*send.Row) Table {
+	rows, f := rowsOf(all, kindWaiting), o.stream.waiting
+	if f == nil && !o.folds(len(rows)) {
+		return waitingRows(rows)
 	}
+	if f == nil {
+		f = newWaitingFold()
+	}
+	for _, row := range rows {
+		f.add(row)
+	}
+	return f.table()
+}
+
+func waitingRows(rows []*send.Row) Table {
 	t := Table{Title: "Not sent now", Columns: []Column{
 		{Title: "Recipient"},
 		{Title: "Status", Tone: statusTone},

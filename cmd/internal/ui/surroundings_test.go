@@ -163,7 +163,7 @@ func TestStdoutFails(t *testing.T) {
 	for _, f := range Formats() {
 		var stderr bytes.Buffer
 		o := New(Options{Stdout: Stream{W: broken{}}, Stderr: Stream{W: &stderr}, Format: f})
-		err := o.Report(report(), false)
+		err := o.Report(report())
 		if err == nil || !strings.Contains(err.Error(), "writing results: no space left on device") {
 			t.Errorf("%s: error %v", f, err)
 		}

@@ -23,7 +23,7 @@ func TestWidths(t *testing.T) {
 	for columns := 24; columns <= 240; columns += 3 {
 		coloured, sober := onTerminal(columns, Options{Verbose: true}), onTerminal(columns, Options{Verbose: true, NoColor: true})
 		for _, s := range []screenful{coloured, sober} {
-			if err := s.Report(report(), false); err != nil {
+			if err := s.Report(report()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -49,7 +49,7 @@ func TestAddressesStayWhole(t *testing.T) {
 	t.Parallel()
 	for columns := 60; columns <= 200; columns += 5 {
 		s := onTerminal(columns, Options{NoColor: true})
-		if err := s.Report(report(), false); err != nil {
+		if err := s.Report(report()); err != nil {
 			t.Fatal(err)
 		}
 		for _, r := range report().Rows {
