@@ -16,6 +16,7 @@ type janitor struct {
 	s *Spool
 	// dirty is the segments in which a body could not be overwritten; the goroutine's own.
 	dirty map[int64]bool
+	zeros []byte // what bodies are overwritten with; the goroutine's own
 
 	mu      sync.Mutex
 	round   *sync.Cond // told when chores are finished
@@ -37,7 +38,7 @@ type chore struct {
 }
 
 func newJanitor(s *Spool) *janitor {
-	j := &janitor{s: s, dirty: map[int64]bool{}, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	j := &janitor{s: s, dirty: map[int64]bool{}, zeros: make([]byte, writeSize), wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	j.round = sync.NewCond(&j.mu)
 	return j
 }
@@ -121,7 +122,7 @@ func (j *janitor) clean(chores []chore) error {
 		}
 	}
 	for id, group := range bodies {
-		if err := j.s.overwrite(id, group); err != nil {
+		if err := j.s.overwrite(id, group, j.zeros); err != nil {
 			j.dirty[id] = true
 			failed = distinct(failed, err)
 			continue
@@ -142,7 +143,7 @@ func (j *janitor) clean(chores []chore) error {
 }
 
 // overwrite puts zeros in the place of bodies of one segment, durably.
-func (s *Spool) overwrite(id int64, group []chore) error {
+func (s *Spool) overwrite(id int64, group []chore, zeros []byte) error {
 	path := s.shelf.path(id)
 	f, err := s.shelf.files.open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -152,7 +153,7 @@ func (s *Spool) overwrite(id int64, group []chore) error {
 		return stateError("overwriting", path, err)
 	}
 	for _, c := range merged(group) {
-		if err = zero(f, c.start, c.length); err != nil {
+		if err = zero(f, c.start, c.length, zeros); err != nil {
 			break
 		}
 	}
@@ -181,15 +182,14 @@ func merged(group []chore) []place {
 }
 
 // zero overwrites length octets, none beyond the file's end.
-func zero(f bodyFile, start, length int64) error {
+func zero(f bodyFile, start, length int64, zeros []byte) error {
 	size, err := f.Size()
 	if err != nil {
 		return err
 	}
 	length = min(length, size-start)
-	blank := make([]byte, min(max(length, 0), writeSize))
 	for length > 0 {
-		n, err := f.WriteAt(blank[:min(length, int64(len(blank)))], start)
+		n, err := f.WriteAt(zeros[:min(length, int64(len(zeros)))], start)
 		if err != nil {
 			return err
 		}

@@ -166,7 +166,7 @@ func fillGaps(f bodyFile, live []place) error {
 	if err != nil {
 		return err
 	}
-	buf := make([]byte, writeSize)
+	buf, zeros := make([]byte, writeSize), make([]byte, writeSize)
 	at, wrote := int64(0), false
 	for _, p := range append(live, place{start: size}) {
 		for at < p.start {
@@ -174,7 +174,7 @@ func fillGaps(f bodyFile, live []place) error {
 			empty, err := blank(f, at, n, buf)
 			if err == nil && !empty {
 				wrote = true
-				err = zero(f, at, n)
+				err = zero(f, at, n, zeros)
 			}
 			if err != nil {
 				return err

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"errors"
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -109,6 +110,8 @@ func (w *writer) run() {
 	defer close(w.ended)
 	for group := w.take(); len(group) > 0; group = w.take() {
 		w.commit(group)
+		// Those who were just answered have the next work ready in a moment.
+		runtime.Gosched()
 	}
 }
 
