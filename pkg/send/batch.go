@@ -110,6 +110,7 @@ func Send(ctx context.Context, cfg Config, opts Options, inputs []Input) *Report
 		if opts.Wait > 0 {
 			r.linger(cfg.Clock().Add(opts.Wait))
 		}
+		r.countUntold()
 	}
 	return b.finish()
 }

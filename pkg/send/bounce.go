@@ -186,6 +186,16 @@ func keep(file string, text []byte) error {
 	return atomicfile.Create(file, text, 0o600)
 }
 
+// untoldByName is how many senders who could not be told are named.
+const untoldByName = 10
+
+// countUntold tells how many others there were.
+func (r *round) countUntold() {
+	if n := r.untold - untoldByName; n > 0 {
+		r.report.Notes = append(r.report.Notes, fmt.Sprintf("%d more bounce messages could not be delivered; they are kept in %s", n, r.cfg.Bounces.Dir))
+	}
+}
+
 // noticed records what became of a bounce message.
 func (r *round) noticed(n *Notice) {
 	if n.row == nil {
@@ -193,8 +203,10 @@ func (r *round) noticed(n *Notice) {
 	}
 	n.Outcome = n.row.Outcome
 	if n.Outcome.Status == delivery.Bounced {
-		r.report.Notes = append(r.report.Notes, fmt.Sprintf("the bounce message to %s could not be delivered (%s); it is kept in %s",
-			n.To, n.Outcome.Text, n.File))
+		if r.untold++; r.untold <= untoldByName {
+			r.report.Notes = append(r.report.Notes, fmt.Sprintf("the bounce message to %s could not be delivered (%s); it is kept in %s",
+				n.To, n.Outcome.Text, n.File))
+		}
 	}
 	if n.Outcome.Status.Settled() {
 		n.row = nil

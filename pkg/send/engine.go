@@ -19,6 +19,7 @@ type engine struct {
 	keeper  *keeper
 	under   *tally // recipients that were submitted and have no outcome yet
 	workers sync.WaitGroup
+	done    chan struct{} // closed when it is closed
 
 	mu  sync.Mutex
 	err error // of the store: nothing new is begun
@@ -29,18 +30,40 @@ type engine struct {
 
 // newEngine makes an engine. When ctx ends, what has begun is finished and nothing new begun.
 func newEngine(ctx context.Context, cfg Config) *engine {
-	e := &engine{cfg: cfg, under: newTally()}
+	e := &engine{cfg: cfg, under: newTally(), done: make(chan struct{})}
 	e.ctx, e.stop = context.WithCancel(ctx)
 	e.lanes = newLanes(e.ctx, &e.cfg, func(l *lane) { e.workers.Go(func() { e.work(l) }) })
 	e.keeper = newKeeper(cfg.Spool, e.recorded, e.fail)
+	go e.breathe()
 	return e
 }
+
+// breathe tells the spool now and then that this process lives, so that nobody takes its claims
+// while it waits for slow hosts and writes nothing.
+func (e *engine) breathe() {
+	t := time.NewTicker(signOfLife)
+	defer t.Stop()
+	for {
+		select {
+		case <-e.done:
+			return
+		case <-t.C:
+			if err := e.cfg.Spool.Renew(context.Background()); err != nil {
+				e.fail(err)
+			}
+		}
+	}
+}
+
+// signOfLife is well below the spool's lease.
+const signOfLife = 4 * time.Minute
 
 // close waits for all lanes and for all outcomes to be written, and gives the store's error.
 func (e *engine) close() error {
 	e.wait()
 	e.keeper.close()
 	e.stop()
+	close(e.done)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.err

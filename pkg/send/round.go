@@ -32,6 +32,7 @@ type round struct {
 	order   []*Row  // that the report lists in any case
 	seen    numbers // messages
 	joined  map[joining]*policy.Decision
+	untold  int             // senders whose bounce message could not be delivered
 	drained <-chan struct{} // closed when nothing is under way; nil where nobody waits for it
 
 	mu   sync.Mutex

@@ -36,6 +36,7 @@ func Run(ctx context.Context, cfg Config, current Current, opts RunOptions) *Rep
 	}
 	e.wait()
 	r.notify()
+	r.countUntold()
 	report.Err = e.close()
 	report.Finished = cfg.Clock()
 	r.list()

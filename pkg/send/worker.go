@@ -44,7 +44,8 @@ const maxFruitless = 3
 // work serves a lane until its queue is empty.
 func (e *engine) work(l *lane) {
 	w := &worker{e: e, lane: l}
-	for w.serve() {
+	for more := true; more; {
+		more = w.serve()
 	}
 	live := w.link != nil
 	w.drop()
@@ -160,7 +161,7 @@ func (w *worker) heed(t *transfer) {
 // attend sends on what was put aside.
 func (w *worker) attend() {
 	for _, a := range w.asides {
-		onward := append(a.onward, a.t.deliver(w.walk, w.link, a.split)...)
+		onward := slices.Concat(a.onward, a.t.deliver(w.walk, w.link, a.split))
 		if len(onward) > 0 {
 			a.t.onward(w.walk.Fork(), onward)
 		}

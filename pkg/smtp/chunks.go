@@ -80,7 +80,8 @@ func (q *stream) gather(first *talk) []*talk {
 
 // prefetch asks for the transactions of the next flight, while this one is under way.
 func (q *stream) prefetch() {
-	for len(q.ahead) < min(2*q.m.window, q.m.s.opts.Window) && q.pull() {
+	for more := true; more && len(q.ahead) < min(2*q.m.window, q.m.s.opts.Window); {
+		more = q.pull()
 	}
 }
 
