@@ -9,6 +9,7 @@ import (
 	"github.com/sendctl/sendctl/pkg/policy"
 	"github.com/sendctl/sendctl/pkg/sandbox"
 	"github.com/sendctl/sendctl/pkg/send"
+	"github.com/sendctl/sendctl/pkg/smtp"
 )
 
 // TestLaneGivesUp: a host that always breaks defers what waits for it after a few sessions,
@@ -64,7 +65,11 @@ func TestLaneGivesUp(t *testing.T) {
 // queued, and nothing is in doubt.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
-	for _, at := range []string{sandbox.Connect, "EHLO", "STARTTLS", "MAIL", "RCPT", "DATA", sandbox.Dot} {
+	for _, at := range []string{sandbox.Connect, "EHLO", "STARTTLS", "MAIL", "RCPT", "DATA", "BDAT", sandbox.Dot} {
+		pace := smtp.Ahead
+		if at == "BDAT" {
+			pace = smtp.Windowed
+		}
 		inWays(t, "interrupted/"+at, func(t *testing.T, w way) {
 			const n = 40
 			ctx, cancel := context.WithCancel(t.Context())
@@ -76,7 +81,7 @@ func TestInterrupted(t *testing.T) {
 				}
 				return nil
 			}
-			l := newLab(t, plan{hosts: hosts(host(third)), lanes: 2})
+			l := newLab(t, plan{hosts: hosts(host(third)), lanes: 2, most: pace})
 			if at == sandbox.Connect || at == "EHLO" || at == "STARTTLS" {
 				l.perSession = 1
 			}
