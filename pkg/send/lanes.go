@@ -35,6 +35,7 @@ type lanes struct {
 
 // lane is the queue of one destination.
 type lane struct {
+	key     string
 	dest    courier.Destination
 	domains map[string]bool // whose mail came by here
 	queue   []*parcel
@@ -84,7 +85,7 @@ func (x *lanes) queue(p *parcel, hosts string, dest courier.Destination) {
 	l := x.byKey[key]
 	if l == nil {
 		l = &lane{
-			dest: dest, domains: map[string]bool{}, ceiling: x.ceiling, bell: make(chan struct{}, 1),
+			key: key, dest: dest, domains: map[string]bool{}, ceiling: x.ceiling, bell: make(chan struct{}, 1),
 			jitter: rand.Float64(), //nolint:gosec // spreads load, keeps no secret
 		}
 		x.byKey[key] = l
@@ -178,6 +179,9 @@ func (x *lanes) leave(l *lane, wasLive bool) {
 	l.workers--
 	x.active--
 	x.staff(l) // something may have been queued while this worker was on its way out
+	if l.workers == 0 && len(l.queue) == 0 && !l.asked && l.ceiling == x.ceiling && l.fruitless == 0 {
+		delete(x.byKey, l.key) // nothing was learnt from it that has to be kept
+	}
 	for len(x.waiting) > 0 && x.active < x.most {
 		next := x.waiting[0]
 		x.waiting = x.waiting[1:]

@@ -1,6 +1,7 @@
 package send
 
 import (
+	"maps"
 	"time"
 
 	"github.com/sendctl/sendctl/pkg/courier"
@@ -26,6 +27,7 @@ func (e *engine) submit(p *parcel) {
 	r := x.routes[p.dest.domain]
 	switch {
 	case r == nil:
+		x.forgetRoutes()
 		r = &routing{}
 		x.routes[p.dest.domain] = r
 		fallthrough
@@ -38,6 +40,16 @@ func (e *engine) submit(p *parcel) {
 	default:
 		r.waiting = append(r.waiting, p)
 	}
+}
+
+// forgetRoutes makes room where very many domains are known: the resolver knows them still.
+// Called with the lock held.
+func (x *lanes) forgetRoutes() {
+	const most = 10_000
+	if len(x.routes) < most {
+		return
+	}
+	maps.DeleteFunc(x.routes, func(_ string, r *routing) bool { return r.known })
 }
 
 // look finds a domain's mail hosts and puts on their lanes what waited for that. Where they

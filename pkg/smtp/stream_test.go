@@ -166,6 +166,17 @@ func allAtOnce(hello, rest string) *canned {
 	return c
 }
 
+// A session that has ended serves nobody, and says so of every recipient.
+func TestSendOverNothing(t *testing.T) {
+	t.Parallel()
+	m, _ := mailer(t, nil)
+	m.Close()
+	answers := m.Send(&Transaction{Recipients: []mail.Address{address("a@b.test"), address("c@b.test")}})
+	if len(answers) != 2 || !answers[0].Unsent || !answers[1].Unsent || answers[1].Failure == nil {
+		t.Errorf("%+v", answers)
+	}
+}
+
 // LIMITS (RFC 9422) is read whatever else stands in it.
 func TestLimits(t *testing.T) {
 	t.Parallel()

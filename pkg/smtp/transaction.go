@@ -53,7 +53,16 @@ func (a Answer) Delivered() bool {
 
 // Send runs one transaction and gives an answer for each recipient, in order. Afterwards
 // Usable says whether the session can serve another one. The transaction's Done is not called.
+// Over a session that has ended all answers say Unsent.
 func (m *Mailer) Send(tx *Transaction) []Answer {
+	if !m.Usable() {
+		t := &talk{m: m, s: m.s, answers: make([]Answer, len(tx.Recipients))}
+		for i := range tx.Recipients {
+			t.asked = append(t.asked, i)
+		}
+		t.unsent()
+		return t.answers
+	}
 	var answers []Answer
 	one := *tx
 	one.Done = func(a []Answer) { answers = a }
