@@ -2,7 +2,7 @@ package send_test
 
 import (
 	"fmt"
-	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/sendctl/sendctl/pkg/delivery"
@@ -39,11 +39,8 @@ func TestLargeRun(t *testing.T) {
 	const all = messages * each
 	bad := fmt.Sprintf("r%d-%d-%s@fault.test", messages-1, each-1, marker)
 	l := newLab(t, plan{hosts: hosts(host(sandbox.To(sandbox.Reply("550 5.1.1 no such user"), bad))), keep: sandbox.KeepCounts})
-	dir, err := os.MkdirTemp(t.TempDir(), spoolPrefix)
-	if err == nil {
-		l.spool, err = spool.Open(dir, spool.Options{}) // one that nothing else waits in
-	}
-	if err != nil {
+	var err error
+	if l.spool, err = spool.Open(filepath.Join(t.TempDir(), spoolPrefix), spool.Options{}); err != nil { // one that nothing else waits in
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
