@@ -139,9 +139,9 @@ func (e *engine) settle(r *task, o delivery.Outcome, jitter float64) {
 	e.keeper.put(settlement{r.Row, spool.Settlement{Recipient: r.id, Outcome: recorded, Next: r.Next}})
 }
 
-// postpone lets nothing else that waits for a domain come due before its hosts are asked again.
-func (e *engine) postpone(domain string, until time.Time) {
-	if _, err := e.cfg.Spool.Postpone(context.WithoutCancel(e.ctx), domain, until); err != nil {
+// postpone lets nothing else that waits for some domains come due before their hosts are asked again.
+func (e *engine) postpone(until time.Time, domains []string) {
+	if _, err := e.cfg.Spool.Postpone(context.WithoutCancel(e.ctx), until, domains...); err != nil {
 		e.fail(err)
 	}
 }

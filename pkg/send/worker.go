@@ -252,9 +252,7 @@ func (w *worker) conclude(parcels []*parcel, attempts []delivery.Attempt) {
 		}
 	}
 	if !soonest.IsZero() {
-		for _, domain := range w.e.lanes.domainsOf(w.lane) {
-			w.e.postpone(domain, soonest)
-		}
+		w.e.postpone(soonest, w.e.lanes.domainsOf(w.lane))
 	}
 }
 

@@ -150,7 +150,7 @@ func TestPostponeAndMakeDue(t *testing.T) {
 	t.Parallel()
 	s, c := mixed(t)
 	until := c.Now().Add(time.Hour)
-	if n, err := s.Postpone(t.Context(), "b.test", until); err != nil || n != 2 {
+	if n, err := s.Postpone(t.Context(), until, "b.test"); err != nil || n != 2 {
 		t.Fatalf("%d, %v", n, err)
 	}
 	if got := locals(rowsOf(mustClaim(t, s, ClaimRequest{Limit: 1}))); !slices.Equal(got, []string{"deferred"}) {

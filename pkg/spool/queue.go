@@ -2,6 +2,7 @@ package spool
 
 import (
 	"context"
+	"encoding/json"
 	"iter"
 	"time"
 
@@ -84,7 +85,8 @@ const (
 	sum(CASE WHEN owner <> 0 THEN 1 ELSE 0 END) FROM recipient GROUP BY status`
 	sqlCountMessages = `SELECT count(*), coalesce(sum(length), 0) FROM message WHERE segment IS NOT NULL`
 	sqlProfiles      = `SELECT DISTINCT profile FROM recipient ORDER BY profile`
-	sqlPostpone      = `UPDATE recipient SET next_at = $2 WHERE domain = $1 AND owner = 0 AND next_at < $2`
+	sqlPostpone      = `UPDATE recipient SET next_at = $2 WHERE owner = 0 AND next_at < $2
+	AND domain IN (SELECT value FROM json_each($1))`
 )
 
 // Counts counts the queue.
@@ -120,15 +122,19 @@ func (s *Spool) ProfilesInUse(ctx context.Context) ([]string, error) {
 	return names, err
 }
 
-// Postpone puts off all unclaimed recipients of a domain that would be due before until, and
-// tells how many: a host that is down backs off as a host. No attempt is counted.
-func (s *Spool) Postpone(ctx context.Context, domain string, until time.Time) (int, error) {
+// Postpone puts off all unclaimed recipients of some domains that would be due before until,
+// and tells how many: a host that is down backs off as a host. No attempt is counted.
+func (s *Spool) Postpone(ctx context.Context, until time.Time, domains ...string) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
+	list, err := json.Marshal(domains)
+	if err != nil {
+		return 0, err
+	}
 	var n int64
-	err := s.writer.do(nil, func(t *tx) (err error) {
-		n, err = t.exec(sqlPostpone, domain, until.UnixMilli())
+	err = s.writer.do(nil, func(t *tx) (err error) {
+		n, err = t.exec(sqlPostpone, string(list), until.UnixMilli())
 		return err
 	})
 	return int(n), err
