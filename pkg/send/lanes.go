@@ -73,6 +73,9 @@ func (x *lanes) dutiesOf(d *policy.Decision) string {
 			clear(x.duties)
 		}
 		key = courier.Destination{Requirement: d.Requirement, Offer: d.Offer, Pool: d.Pool}.Key()
+		if c := d.Requirement.Conflict(); !c.Satisfied() {
+			key += c.Text // which names who demands what of these recipients, and of no others
+		}
 		x.duties[d] = key
 	}
 	return key

@@ -57,24 +57,32 @@ func TestLargeRun(t *testing.T) {
 		inputs[m] = letter(fmt.Sprintf("m%d", m), 0, to...)
 	}
 	opts := send.Options{Sender: l.sender(hipaa), Again: true}
-	check := func(r *send.Report, o *told, unlisted int, want send.Summary) {
+	check := func(r *send.Report, o *told, want send.Summary) {
 		t.Helper()
 		got := r.Summary
 		if got.Messages != messages || got.Recipients != all || got.Delivered != want.Delivered || got.Queued != want.Queued ||
 			got.Bounced != want.Bounced || got.Encrypted != want.Delivered || r.Err != nil {
 			t.Errorf("%+v, error %v", got, r.Err)
 		}
-		if o.settled != all || o.unlisted != unlisted || o.wrong != 0 || len(r.Rows) != all-unlisted {
-			t.Errorf("told of %d, %d of them unlisted (%d of these wrong), %d rows", o.settled, o.unlisted, o.wrong, len(r.Rows))
+		bounced := 0
+		for _, row := range r.Rows {
+			if row.Outcome.Status == delivery.Bounced {
+				bounced++
+			}
+		}
+		// The one that bounces may have been among the first: messages are read side by side.
+		few := o.unlisted == all-listed || o.unlisted == all-listed-want.Bounced
+		if o.settled != all || !few || o.wrong != 0 || len(r.Rows) != all-o.unlisted || bounced != want.Bounced {
+			t.Errorf("told of %d, %d of them unlisted (%d of these wrong), %d rows, %d bounced", o.settled, o.unlisted, o.wrong, len(r.Rows), bounced)
 		}
 	}
 	o := &told{}
-	check(send.Send(t.Context(), l.config(o), opts, inputs), o, all-listed-1, send.Summary{Delivered: all - 1, Bounced: 1})
+	check(send.Send(t.Context(), l.config(o), opts, inputs), o, send.Summary{Delivered: all - 1, Bounced: 1})
 	opts.QueueOnly = true
 	o = &told{}
 	queued := send.Send(t.Context(), l.config(o), opts, inputs)
-	check(queued, o, all-listed, send.Summary{Queued: all})
+	check(queued, o, send.Summary{Queued: all})
 	o = &told{}
 	ran := send.Run(t.Context(), l.config(o), unchanged(opts), send.RunOptions{Now: true})
-	check(ran, o, all-listed-1, send.Summary{Delivered: all - 1, Bounced: 1})
+	check(ran, o, send.Summary{Delivered: all - 1, Bounced: 1})
 }
