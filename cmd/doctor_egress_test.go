@@ -1,9 +1,13 @@
 package cmd
 
 import (
+	"context"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,16 +76,40 @@ func TestDoctorEgress(t *testing.T) {
 	}
 }
 
+// watched tells when it is closed.
+type watched struct {
+	net.Conn
+	closed func()
+}
+
+func (c *watched) Close() error {
+	c.closed()
+	return c.Conn.Close()
+}
+
 // Each address of the pools is tried, a few at a time, and not without end.
 func TestDoctorEgressSources(t *testing.T) {
 	t.Parallel()
-	box, err := sandbox.Start(sandbox.Options{Domains: []sandbox.Domain{{Name: "four.test", Hosts: []sandbox.Host{{MaxConnections: egressAtOnce}}}}})
+	box, err := sandbox.Start(sandbox.Options{Domains: []sandbox.Domain{{Name: "four.test", Hosts: []sandbox.Host{{}}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer box.Close()
 	p := wholesome(t, box.DNS())
-	p.dial = box.Dial
+	// Counted on our side: a host notices the end of a connection a moment later.
+	var open, most atomic.Int64
+	p.dial = func(ctx context.Context, source netip.Addr, target netip.AddrPort) (net.Conn, error) {
+		c, err := box.Dial(ctx, source, target)
+		if err != nil {
+			return nil, err
+		}
+		for n := open.Add(1); ; {
+			if old := most.Load(); n <= old || most.CompareAndSwap(old, n) {
+				break
+			}
+		}
+		return &watched{c, sync.OnceFunc(func() { open.Add(-1) })}, nil
+	}
 	var sources []config.Source
 	for i := range 10 {
 		sources = append(sources, config.Source{Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(20 + i)})})
@@ -98,6 +126,9 @@ func TestDoctorEgressSources(t *testing.T) {
 		}
 	}
 	says(t, found[egressSources], verdictUnknown, "3 more addresses")
+	if n := most.Load(); n > egressAtOnce {
+		t.Errorf("%d connections at once", n)
+	}
 
 	p.cfg.Settings.Pools["default"] = config.Pool{Sources: []config.Source{{Address: netip.MustParseAddr("2001:db8::1")}}}
 	says(t, p.tryEgress(t.Context(), egressTarget{"four.test", 25})[0], verdictUnknown, "same family")
