@@ -258,8 +258,10 @@ func (f *flight) chunk(i int, t *talk) bool {
 		f.odd = outOfStep(reply) // a yes to a message for nobody
 		f.broke(i, f.odd)
 		return false
-	case len(t.accepted) > 0 && !f.m.chunks && reply.Code >= 500 && reply.Code <= 504:
-		// It does not know the command that it announced; DATA it will know.
+	case len(t.accepted) > 0 && !f.m.chunks && len(f.talks) == 1 && reply.Code >= 500 && reply.Code <= 504:
+		// It does not know the command that it announced; DATA it will know. Of several
+		// transactions it may have taken a later one: more than one is in flight only where it
+		// took one before, and then this is what it says of the message.
 		f.m.slower()
 		f.closing(i)
 		return false

@@ -118,7 +118,7 @@ func TestStreamWindow(t *testing.T) {
 		{"one answer too many beside a no", yes + "250 ok\r\n550 no\r\n554 none\r\n250 reset\r\n" + yes + "250 more\r\n", "doubt, doubt, doubt", Ahead},
 		{"no RSET", yes + "250 ok\r\n250 ok\r\n250 taken\r\n503 what\r\n" + yes, "final 250, final 250, final 250", Ahead},
 		{"no RSET where it is needed", yes + "250 ok\r\n550 no\r\n554 none\r\n503 what\r\n" + yes, "doubt, doubt, doubt", Ahead},
-		{"no BDAT", "250 ok\r\n250 ok\r\n502 what\r\n", "unsent, unsent, unsent", Ahead},
+		{"no BDAT for one of several", "250 ok\r\n250 ok\r\n502 what\r\n250 reset\r\n" + yes + yes, "final 502, final 250, final 250", Windowed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -140,6 +140,14 @@ func TestStreamWindow(t *testing.T) {
 			m.Close()
 		})
 	}
+	t.Run("no BDAT", func(t *testing.T) {
+		t.Parallel()
+		m, answers := streamed(t, Windowed, 1, say(offersAll+"250 ok\r\n250 ok\r\n502 what\r\n"), nil)
+		if !answers[0][0].Unsent || m.Pace() != Ahead {
+			t.Errorf("%+v, then pace %d", answers[0][0], m.Pace())
+		}
+		m.Close()
+	})
 	t.Run("an intent that cannot be written", func(t *testing.T) {
 		t.Parallel()
 		full := errors.New("disk full")
