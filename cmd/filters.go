@@ -93,17 +93,6 @@ func knownStatus(s delivery.Status) bool {
 	return false
 }
 
-// counted shows nothing.
-func counted(rows ui.Rows) (n int, err error) {
-	for _, err := range rows {
-		if err != nil {
-			return n, err
-		}
-		n++
-	}
-	return n, nil
-}
-
 // listed shows a listing of the spool as rows, and tells how many there were.
 func listed(show func(ui.Rows) (int, error), listing iter.Seq2[spool.Row, error]) (int, error) {
 	n, err := show(func(yield func(*send.Row, error) bool) {

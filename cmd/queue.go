@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sendctl/sendctl/cmd/internal/ui"
+	"github.com/sendctl/sendctl/pkg/send"
 	"github.com/sendctl/sendctl/pkg/spool"
 )
 
@@ -115,13 +117,20 @@ func (a *app) showQueue(ctx context.Context, s *spool.Spool, ids []string) error
 	if err != nil {
 		return err
 	}
-	counts, err := listed(counted, s.List(ctx, spool.Filter{IDs: ids}))
-	if err == nil && counts == 0 {
-		err = fail(exitNoInput, fmt.Errorf("nothing waits under %s", joined(ids)), "sendctl queue list shows what waits, sendctl history what was settled")
+	show := func(rows ui.Rows) (int, error) {
+		var all []*send.Row
+		for r, err := range rows {
+			if err != nil {
+				return 0, err
+			}
+			all = append(all, r)
+		}
+		if len(all) == 0 {
+			return 0, fail(exitNoInput, fmt.Errorf("nothing waits under %s", joined(ids)), "sendctl queue list shows what waits, sendctl history what was settled")
+		}
+		return len(all), out.Entry(all)
 	}
-	if err == nil {
-		_, err = listed(out.Entry, s.List(ctx, spool.Filter{IDs: ids}))
-	}
+	_, err = listed(show, s.List(ctx, spool.Filter{IDs: ids}))
 	return err
 }
 

@@ -40,7 +40,7 @@ func (b *batch) accept(s *slot, in Input) {
 	b.known(d)
 	switch {
 	case b.opts.QueueOnly:
-		b.show(fresh...)
+		b.engine.tell(fresh...)
 	case d.loops():
 		b.looped(fresh, d.loopText())
 	default:
@@ -66,7 +66,7 @@ func (b *batch) leaveOut(d *draft) {
 		}
 		r.QueueID = ""
 		r.Outcome = delivery.Outcome{Status: delivery.Held, Reason: reason, Text: text}
-		b.show(r)
+		b.engine.tell(r)
 	}
 }
 
@@ -110,14 +110,9 @@ func (m *draft) accepted(got spool.Accepted) []*Row {
 func (b *batch) known(d *draft) {
 	for _, r := range d.rows {
 		if r.Skipped {
-			b.show(r)
+			b.engine.tell(r)
 		}
 	}
-}
-
-// show tells the observer of recipients about whom this run records nothing more.
-func (b *batch) show(rows ...*Row) {
-	b.engine.tell(rows...)
 }
 
 // looped bounces a message that went round too often.

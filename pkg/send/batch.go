@@ -100,7 +100,7 @@ func newBatch(cfg Config, opts Options, inputs []Input) *batch {
 // the store failed: what was accepted is kept.
 func Send(ctx context.Context, cfg Config, opts Options, inputs []Input) *Report {
 	b := newBatch(cfg, opts, inputs)
-	b.engine = newEngine(ctx, cfg)
+	b.engine = newEngine(ctx, cfg, &b.report.Summary)
 	b.each(inputs, b.accept)
 	b.engine.wait()
 	r := newRound(b.engine, opts.current(), &b.report)

@@ -29,8 +29,9 @@ type engine struct {
 }
 
 // newEngine makes an engine. When ctx ends, what has begun is finished and nothing new begun.
-func newEngine(ctx context.Context, cfg Config) *engine {
-	e := &engine{cfg: cfg, under: newTally(), done: make(chan struct{})}
+// Rows that the report does not list are counted into sum until it is closed.
+func newEngine(ctx context.Context, cfg Config, sum *Summary) *engine {
+	e := &engine{cfg: cfg, under: newTally(), done: make(chan struct{}), roll: roll{sum: sum}}
 	e.ctx, e.stop = context.WithCancel(ctx)
 	e.lanes = newLanes(e.ctx, &e.cfg, func(l *lane) { e.workers.Go(func() { e.work(l) }) })
 	e.keeper = newKeeper(cfg.Spool, e.recorded, e.fail)

@@ -15,8 +15,8 @@ const listed = 10_000
 type roll struct {
 	mu     sync.Mutex
 	n      int
-	beyond []*Row // that are listed although they came late
-	sum    Summary
+	beyond []*Row     // that are listed although they came late
+	sum    *Summary   // of the report: those that are let go are counted at once
 	gone   func(*Row) // told of each that is let go
 }
 
@@ -51,7 +51,7 @@ func (x *roll) lets(r *Row) bool {
 	return true
 }
 
-// close adds what was counted to a report.
+// close adds to a report those that it lists although they came late.
 func (x *roll) close(r *Report) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -59,25 +59,6 @@ func (x *roll) close(r *Report) {
 		r.Summary.Add(row)
 	}
 	r.Rows = append(r.Rows, x.beyond...)
-	r.Summary.merge(&x.sum)
-}
-
-// merge adds counts of recipients.
-func (s *Summary) merge(t *Summary) {
-	s.Recipients += t.Recipients
-	s.Delivered += t.Delivered
-	s.Encrypted += t.Encrypted
-	s.Verified += t.Verified
-	s.Unverified += t.Unverified
-	s.Cleartext += t.Cleartext
-	s.Deferred += t.Deferred
-	s.Queued += t.Queued
-	s.InDoubt += t.InDoubt
-	s.Held += t.Held
-	s.Cancelled += t.Cancelled
-	s.Bounced += t.Bounced
-	s.Skipped += t.Skipped
-	s.Exposed += t.Exposed
 }
 
 // numbers is a set of numbers that lie close to each other.

@@ -29,7 +29,7 @@ const (
 // nothing is due and nothing under way. When ctx ends, what has begun is finished.
 func Run(ctx context.Context, cfg Config, current Current, opts RunOptions) *Report {
 	report := &Report{Batch: newID(), Started: cfg.Clock(), Rows: []*Row{}, Refused: []Refusal{}}
-	e := newEngine(ctx, cfg)
+	e := newEngine(ctx, cfg, &report.Summary)
 	r := newRound(e, current, report)
 	if err := r.work(opts); err != nil {
 		r.storeError(err)

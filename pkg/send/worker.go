@@ -23,7 +23,8 @@ type worker struct {
 
 	hand   []*parcel // taken from the lane and not begun, or to be sent anew
 	asides []aside   // what has to be seen to before the session goes on
-	begun  int       // transactions on this session
+	// most and crowd are how many messages the session carries and how many recipients each.
+	most, crowd int
 	// useful: some transaction of the stream led to something. last is what was said last.
 	useful, unread bool
 	last           delivery.Attempt
@@ -87,13 +88,7 @@ func (w *worker) serve() bool {
 }
 
 // full reports that the session has carried as many messages as it may.
-func (w *worker) full() bool {
-	most, _ := w.link.Limits()
-	if most == 0 || most > w.e.cfg.MessagesPerConnection {
-		most = w.e.cfg.MessagesPerConnection
-	}
-	return w.link.Uses() >= most
-}
+func (w *worker) full() bool { return w.link.Uses() >= w.most }
 
 // next gives the session its next transaction; nil where there is none, or something has to be
 // seen to first.
@@ -103,8 +98,7 @@ func (w *worker) next() *smtp.Transaction {
 		if p == nil {
 			return nil
 		}
-		_, most := w.link.Limits()
-		p, rest := p.split(most)
+		p, rest := p.split(w.crowd)
 		if rest != nil {
 			w.hand = slices.Insert(w.hand, 0, rest)
 		}
@@ -119,8 +113,7 @@ func (w *worker) next() *smtp.Transaction {
 func (w *worker) begin(p *parcel) *smtp.Transaction {
 	t := &transfer{e: w.e, msg: p.msg, jitter: w.lane.jitter}
 	rcpts := recipientsOf(p.tasks)
-	first, pace := w.begun == 0, w.link.Pace()
-	w.begun++
+	first, pace := w.link.Uses() == 0, w.link.Pace()
 	tx, answers := t.begin(rcpts)
 	if tx == nil {
 		w.answered(t, rcpts, answers)
@@ -183,7 +176,10 @@ func (w *worker) connect() bool {
 		w.e.lanes.unlinked(w.lane)
 	}
 	if ok {
-		w.link, w.served, w.waits, w.begun = link, true, 0, 0
+		w.link, w.served, w.waits = link, true, 0
+		if w.most, w.crowd = link.Limits(); w.most == 0 || w.most > w.e.cfg.MessagesPerConnection {
+			w.most = w.e.cfg.MessagesPerConnection
+		}
 	}
 	return ok
 }

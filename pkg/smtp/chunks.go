@@ -107,10 +107,7 @@ func (f *flight) loaded(talks []*talk) []*talk {
 			err = t.commit()
 		}
 		if err != nil {
-			g := f.s.broken(delivery.StageContent, err)
-			g.Text = mail.Clean("the message was not sent: " + err.Error())
-			g.Err = &ContentError{err}
-			fail(t.answers, g)
+			t.unsendable("the message was not sent", err)
 			t.finish()
 			continue
 		}

@@ -130,19 +130,21 @@ func (t *talk) abandoned(blocks *blockWriter, err error) {
 		t.lost(delivery.StageContent, t.s.lastWords(blocks.err))
 		return
 	}
-	f := t.s.broken(delivery.StageContent, err)
-	f.Text = mail.Clean("the message could not be read while it was being sent: " + err.Error())
-	f.Err = &ContentError{err}
 	t.s.Close()
-	fail(t.answers, f)
+	t.unsendable("the message could not be read while it was being sent", err)
 }
 
 // uncommitted ends a transaction whose dot must not be sent.
 func (t *talk) uncommitted(err error) {
-	f := t.s.broken(delivery.StageContent, err)
-	f.Text = mail.Clean("the message was not sent to its end: " + err.Error())
-	f.Err = &ContentError{err}
 	t.s.Close()
+	t.unsendable("the message was not sent to its end", err)
+}
+
+// unsendable answers for a message that is itself at fault, or our store, and not the server.
+func (t *talk) unsendable(what string, err error) {
+	f := t.s.broken(delivery.StageContent, err)
+	f.Text = mail.Clean(what + ": " + err.Error())
+	f.Err = &ContentError{err}
 	fail(t.answers, f)
 }
 

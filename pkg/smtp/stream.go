@@ -123,11 +123,11 @@ func (m *Mailer) slower() {
 }
 
 // unsent answers for a transaction of which the server knows nothing.
-func (t *talk) unsent() {
-	f := t.s.broken(delivery.StageMAIL, io.EOF)
-	for _, i := range t.asked {
-		t.answers[i] = Answer{Stage: delivery.StageMAIL, Failure: f, Unsent: true}
-	}
+func (t *talk) unsent() { t.answerAll(t.s.unsaid()) }
+
+// unsaid is the answer for a recipient of whom the server knows nothing.
+func (s *Session) unsaid() Answer {
+	return Answer{Stage: delivery.StageMAIL, Failure: s.broken(delivery.StageMAIL, io.EOF), Unsent: true}
 }
 
 // finish hands out the answers.

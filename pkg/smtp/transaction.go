@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,14 +56,6 @@ func (a Answer) Delivered() bool {
 // Usable says whether the session can serve another one. The transaction's Done is not called.
 // Over a session that has ended all answers say Unsent.
 func (m *Mailer) Send(tx *Transaction) []Answer {
-	if !m.Usable() {
-		t := &talk{m: m, s: m.s, answers: make([]Answer, len(tx.Recipients))}
-		for i := range tx.Recipients {
-			t.asked = append(t.asked, i)
-		}
-		t.unsent()
-		return t.answers
-	}
 	var answers []Answer
 	one := *tx
 	one.Done = func(a []Answer) { answers = a }
@@ -72,6 +65,9 @@ func (m *Mailer) Send(tx *Transaction) []Answer {
 		next = nil
 		return tx
 	})
+	if next != nil { // nobody asked for it
+		return slices.Repeat([]Answer{m.s.unsaid()}, len(tx.Recipients))
+	}
 	return answers
 }
 

@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/sendctl/sendctl/pkg/send"
 )
 
 // golden compares with testdata/NAME; UPDATE_GOLDEN=1 writes it anew.
@@ -132,13 +130,7 @@ func TestReportFolds(t *testing.T) {
 func TestQueue(t *testing.T) {
 	t.Parallel()
 	rows := report().Rows[7:]
-	listing := func(yield func(*send.Row, error) bool) {
-		for _, r := range rows {
-			if !yield(r, nil) {
-				return
-			}
-		}
-	}
+	listing := given(rows)
 	for i := range rows {
 		rows[i].Skipped = false
 	}

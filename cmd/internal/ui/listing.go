@@ -21,7 +21,21 @@ func (o *Output) History(rows Rows) (int, error) { return o.entries(rows, histor
 
 // Entry writes recipients of queued messages with everything that is known of each: blocks in
 // the table format, else as Queue does.
-func (o *Output) Entry(rows Rows) (int, error) { return o.entries(rows, o.entryTable) }
+func (o *Output) Entry(rows []*send.Row) error {
+	_, err := o.entries(given(rows), o.entryTable)
+	return err
+}
+
+// given is a listing of rows that are at hand.
+func given(rows []*send.Row) Rows {
+	return func(yield func(*send.Row, error) bool) {
+		for _, r := range rows {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
 
 // entries writes a listing. An error of the listing itself is given as it is.
 func (o *Output) entries(rows Rows, table func([]*send.Row) Table) (int, error) {
