@@ -143,6 +143,7 @@ func impureImport(p string) string {
 		{"syscall", "the operating system"},
 		{"golang.org/x/sys", "the operating system"},
 		{"database/sql", "a store"},
+		{"zombiezen.com/go/sqlite", "a store"},
 	} {
 		if within(p, bad.tree) {
 			return bad.what
@@ -185,6 +186,7 @@ func checkExclusive(h *house) []breach {
 		{"github.com/olekukonko/tablewriter", "cmd/internal/ui", false, "one room decides how tables look; return rows and let ui print them"},
 		{"github.com/charmbracelet/lipgloss", "cmd/internal/ui", false, "one room decides about colour; return values and let ui style them"},
 		{"modernc.org/sqlite", "pkg/spool", false, "the store is the spool's secret; ask the spool"},
+		{"zombiezen.com/go/sqlite", "pkg/spool", false, "the store is the spool's secret; ask the spool"},
 		{"github.com/spf13/cobra", "cmd", false, "flags and commands belong to the command line; pass options as values"},
 		{"github.com/spf13/pflag", "cmd", false, "flags and commands belong to the command line; pass options as values"},
 		{"github.com/miekg/dns", "pkg/route pkg/sandbox", true, "one room speaks DNS; ask route, whose answers carry the authentic-data bit"},

@@ -1,28 +1,29 @@
 package spool
 
 import (
-	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
-	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 
-	"modernc.org/sqlite"
+	"zombiezen.com/go/sqlite"
 )
 
-// conn is one connection to the database, for one goroutine at a time. It talks to the driver
-// itself: database/sql costs half as much again per statement, and its pool is of no use to a
-// writer that must be one connection.
+// conn is one connection to the database, for one goroutine at a time.
 type conn struct {
-	c     driver.Conn
-	stmts map[string]driver.Stmt
-	args  []driver.NamedValue
+	c     *sqlite.Conn
+	stmts map[string]*statement
 }
 
-// pragma is a setting, its value, and how it reads when it was understood. The driver ignores
+// statement is a prepared statement. SQLite numbers parameters in the order in which it meets
+// them; values has for each the place of its value, which is the number in its name.
+type statement struct {
+	*sqlite.Stmt
+	values []int
+}
+
+// pragma is a setting, its value, and how it reads when it was understood. SQLite ignores
 // what it does not know without a word, so every setting is read back.
 type pragma struct{ name, value, reads string }
 
@@ -53,50 +54,30 @@ func readerPragmas() []pragma {
 
 // dial opens the database and makes sure of its settings.
 func dial(path string, pragmas []pragma) (*conn, error) {
-	name, err := dataSource(path, pragmas)
+	abs, err := filepath.Abs(path) // so that no name is taken for something else
 	if err != nil {
 		return nil, err
 	}
-	connector, err := sqlite.NewConnector(name)
+	sc, err := sqlite.OpenConn(abs, sqlite.OpenReadWrite, sqlite.OpenCreate)
 	if err != nil {
 		return nil, err
 	}
-	dc, err := connector.Connect(context.Background())
-	if err != nil {
-		return nil, err
-	}
-	c := &conn{c: dc, stmts: map[string]driver.Stmt{}}
+	c := &conn{c: sc, stmts: map[string]*statement{}}
 	for _, p := range pragmas {
-		if err := c.confirm(p); err != nil {
+		if err := c.set(p); err != nil {
 			return nil, errors.Join(err, c.close())
 		}
 	}
 	return c, nil
 }
 
-func dataSource(path string, pragmas []pragma) (string, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
+// set makes a setting and makes sure of it.
+func (c *conn) set(p pragma) error {
+	if err := c.queryOnce("PRAGMA "+p.name+" = "+p.value, nil, func(*scan) error { return nil }); err != nil {
+		return err
 	}
-	abs = filepath.ToSlash(abs)
-	if !strings.HasPrefix(abs, "/") {
-		abs = "/" + abs
-	}
-	q := url.Values{"_dqs": {"0"}, "_error_rc": {"1"}}
-	for _, p := range pragmas {
-		q.Add("_pragma", p.name+"("+p.value+")")
-	}
-	u := url.URL{Scheme: "file", Path: abs, RawQuery: q.Encode()}
-	return u.String(), nil
-}
-
-func (c *conn) confirm(p pragma) error {
 	got := ""
-	err := c.query("PRAGMA "+p.name, nil, func(s *scan) error {
-		got = fmt.Sprint(s.any())
-		return nil
-	})
+	err := c.queryOnce("PRAGMA "+p.name, nil, func(s *scan) error { got = s.text(); return nil })
 	if err == nil && !strings.EqualFold(got, p.reads) {
 		err = fmt.Errorf("SQLite has %s = %q where %q was asked for; the file system may not support it", p.name, got, p.value)
 	}
@@ -104,38 +85,68 @@ func (c *conn) confirm(p pragma) error {
 }
 
 // prepared gives the statement for a constant SQL text.
-func (c *conn) prepared(sql string) (driver.Stmt, error) {
+func (c *conn) prepared(sql string) (*statement, error) {
 	if s, ok := c.stmts[sql]; ok {
 		return s, nil
 	}
-	s, err := c.c.Prepare(sql)
+	s, err := c.prepare(sql)
+	if err == nil {
+		c.stmts[sql] = s
+	}
+	return s, err
+}
+
+// prepare gives a statement of its own, which has to be finalized.
+func (c *conn) prepare(sql string) (*statement, error) {
+	ps, _, err := c.c.PrepareTransient(sql)
 	if err != nil {
 		return nil, fmt.Errorf("%w in %q", err, sql)
 	}
-	c.stmts[sql] = s
+	s := &statement{Stmt: ps, values: make([]int, ps.BindParamCount())}
+	for i := range s.values {
+		n, err := strconv.Atoi(strings.TrimPrefix(ps.BindParamName(i+1), "$"))
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("parameter %d is not $ and a number in %q", i+1, sql), ps.Finalize())
+		}
+		s.values[i] = n - 1
+	}
 	return s, nil
 }
 
-func (c *conn) bound(values []any) []driver.NamedValue {
-	c.args = c.args[:0]
-	for i, v := range values {
-		c.args = append(c.args, driver.NamedValue{Ordinal: i + 1, Value: v})
+// bind sets the statement's parameters: values are int64, string, []byte, bool or nil.
+func (s *statement) bind(values []any) error {
+	for i, at := range s.values {
+		if at >= len(values) {
+			return fmt.Errorf("parameter $%d has no value", at+1)
+		}
+		switch v := values[at].(type) {
+		case int64:
+			s.BindInt64(i+1, v)
+		case string:
+			s.BindText(i+1, v)
+		case []byte:
+			s.BindBytes(i+1, v)
+		case bool:
+			s.BindBool(i+1, v)
+		case nil:
+			s.BindNull(i + 1)
+		default:
+			return fmt.Errorf("parameter $%d is a %T", at+1, v)
+		}
 	}
-	return c.args
+	return nil
 }
 
-// exec runs a statement and tells how many rows it changed. Values are int64, string, []byte,
-// bool or nil.
+// exec runs a statement and tells how many rows it changed.
 func (c *conn) exec(sql string, values ...any) (int64, error) {
 	s, err := c.prepared(sql)
 	if err != nil {
 		return 0, err
 	}
-	res, err := s.(driver.StmtExecContext).ExecContext(context.Background(), c.bound(values))
-	if err != nil {
+	if err := s.run(values, func(*scan) error { return nil }); err != nil {
 		return 0, err
 	}
-	return res.RowsAffected()
+	return int64(c.c.Changes()), nil
 }
 
 // query runs a statement and hands each row to each.
@@ -144,37 +155,28 @@ func (c *conn) query(sql string, values []any, each func(*scan) error) error {
 	if err != nil {
 		return err
 	}
-	return c.rows(s, values, each)
+	return s.run(values, each)
 }
 
 // queryOnce is query for SQL that is put together at run time: its statement is not kept.
 func (c *conn) queryOnce(sql string, values []any, each func(*scan) error) error {
-	s, err := c.c.Prepare(sql)
-	if err != nil {
-		return fmt.Errorf("%w in %q", err, sql)
-	}
-	return errors.Join(c.rows(s, values, each), s.Close())
-}
-
-func (c *conn) rows(s driver.Stmt, values []any, each func(*scan) error) (err error) {
-	rows, err := s.(driver.StmtQueryContext).QueryContext(context.Background(), c.bound(values))
+	s, err := c.prepare(sql)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	r := scan{values: make([]driver.Value, len(rows.Columns()))}
-	for {
-		switch err := rows.Next(r.values); {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
-		}
-		r.at = 0
-		if err := each(&r); err != nil {
-			return err
+	return errors.Join(s.run(values, each), s.Finalize())
+}
+
+// run binds the values and hands each row to each. It leaves the statement reset, so that it
+// holds no lock, with its values, which the next run replaces.
+func (s *statement) run(values []any, each func(*scan) error) error {
+	err := s.bind(values)
+	for row := true; err == nil && row; {
+		if row, err = s.Step(); row {
+			err = each(&scan{s.Stmt, 0})
 		}
 	}
+	return errors.Join(err, s.Reset())
 }
 
 // truncateLog takes the log over into the database and empties it, for old versions of rows
@@ -189,56 +191,39 @@ func (c *conn) truncateLog() {
 func (c *conn) close() error {
 	var err error
 	for _, s := range c.stmts {
-		err = errors.Join(err, s.Close())
+		err = errors.Join(err, s.Finalize())
 	}
 	return errors.Join(err, c.c.Close())
 }
 
 // scan reads the columns of a row in their order; NULL reads as the zero value.
 type scan struct {
-	values []driver.Value
-	at     int
+	s  *sqlite.Stmt
+	at int
 }
 
-func (s *scan) any() driver.Value {
-	v := s.values[s.at]
+func (s *scan) next() int {
 	s.at++
-	return v
+	return s.at - 1
 }
 
-func (s *scan) int() int64 {
-	switch v := s.any().(type) {
-	case int64:
-		return v
-	case bool:
-		if v {
-			return 1
-		}
-	}
-	return 0
-}
+func (s *scan) int() int64 { return s.s.ColumnInt64(s.next()) }
 
 func (s *scan) yes() bool { return s.int() != 0 }
 
-func (s *scan) text() string {
-	switch v := s.any().(type) {
-	case string:
-		return v
-	case []byte:
-		return string(v)
-	}
-	return ""
-}
+func (s *scan) text() string { return s.s.ColumnText(s.next()) }
 
+// blob is nil where the column is NULL or empty.
 func (s *scan) blob() []byte {
-	switch v := s.any().(type) {
-	case []byte:
-		return v
-	case string:
-		return []byte(v)
+	i := s.next()
+	n := s.s.ColumnLen(i)
+	if n == 0 {
+		return nil
 	}
-	return nil
+	b := make([]byte, n)
+	s.s.ColumnBytes(i, b)
+	return b
 }
 
 // null reports whether the next column is NULL, without reading it.
-func (s *scan) null() bool { return s.values[s.at] == nil }
+func (s *scan) null() bool { return s.s.ColumnIsNull(s.at) }

@@ -8,8 +8,7 @@ import (
 	"strings"
 	"syscall"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	"zombiezen.com/go/sqlite"
 )
 
 // Errors that callers tell apart.
@@ -73,9 +72,8 @@ func stateError(op, path string, err error) error {
 }
 
 func hint(err error, path string) string {
-	var se *sqlite.Error
-	if errors.As(err, &se) {
-		return sqliteHint(se.Code(), path)
+	if text := sqliteHint(sqlite.ErrCode(err).ToPrimary(), path); text != "" {
+		return text
 	}
 	for _, h := range []struct {
 		is   error
@@ -96,19 +94,19 @@ func hint(err error, path string) string {
 	return ""
 }
 
-func sqliteHint(code int, path string) string {
-	switch code & 0xff {
-	case sqlite3.SQLITE_FULL:
+func sqliteHint(code sqlite.ResultCode, path string) string {
+	switch code {
+	case sqlite.ResultFull:
 		return hint(syscall.ENOSPC, path)
-	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
+	case sqlite.ResultReadOnly, sqlite.ResultPerm:
 		return hint(fs.ErrPermission, path)
-	case sqlite3.SQLITE_CANTOPEN: // whatever the cause: it makes files beside the database too
+	case sqlite.ResultCantOpen: // whatever the cause: it makes files beside the database too
 		return "run as the owner of " + path + "; or there is room for no more files (df -i), or for no more open ones (ulimit -n)"
-	case sqlite3.SQLITE_IOERR:
+	case sqlite.ResultIOErr:
 		return "the disk may be full (df " + path + "), a limit of file size be met (ulimit -f), or the disk be failing (the system's log)"
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+	case sqlite.ResultBusy, sqlite.ResultLocked:
 		return "another process holds the database; find it with: fuser -v " + path
-	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+	case sqlite.ResultCorrupt, sqlite.ResultNotADB:
 		return "the database is damaged; save the state directory, then recover with: sqlite3 " + path + " .recover"
 	}
 	return ""
@@ -120,13 +118,9 @@ func storeFault(err error) bool {
 	if err == nil {
 		return false
 	}
-	var se *sqlite.Error
-	if !errors.As(err, &se) {
-		return false
-	}
-	switch se.Code() & 0xff {
-	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR,
-		sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_NOMEM:
+	switch sqlite.ErrCode(err).ToPrimary() {
+	case sqlite.ResultFull, sqlite.ResultReadOnly, sqlite.ResultPerm, sqlite.ResultCantOpen, sqlite.ResultIOErr,
+		sqlite.ResultBusy, sqlite.ResultLocked, sqlite.ResultCorrupt, sqlite.ResultNotADB, sqlite.ResultNoMem:
 		return true
 	}
 	return false
