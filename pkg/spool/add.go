@@ -64,11 +64,11 @@ const (
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
 	sqlAddRecipient = `INSERT INTO recipient (id, message, key, local, domain, profile, decision, status, owner, next_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
-	sqlKnown = `SELECT 0, id FROM recipient WHERE key = $1
-	UNION ALL SELECT id, 0 FROM record WHERE key = $1 AND status = 'delivered'`
+	sqlAddKnown   = `INSERT INTO known (key, recipient) VALUES ($1, $2)`
+	sqlKnown      = `SELECT recipient, EXISTS (SELECT 1 FROM recipient r WHERE r.id = k.recipient) FROM known k WHERE key = $1`
 	sqlAppending  = `SELECT owner FROM segment WHERE id = $1`
 	sqlQueuedRow  = `SELECT ` + listColumns + `, ` + queueColumns + ` FROM recipient r JOIN message m ON m.id = r.message WHERE r.id = $1`
-	sqlRecordRow  = `SELECT ` + recordColumns + ` FROM record c WHERE c.id = $1`
+	sqlRecordRow  = `SELECT ` + recordColumns + ` FROM record c WHERE c.recipient = $1`
 	sqlStrengthen = `UPDATE recipient SET decision = $2 WHERE id = $1`
 )
 
@@ -229,12 +229,16 @@ func (a *acceptance) apply(t *tx) error {
 
 // known is the row of a recipient that is not to be accepted again; nil where it is.
 func (s *Spool) known(t *tx, key [16]byte) (*Row, error) {
-	var queued, record int64
+	var queued, settled int64
 	err := t.query(sqlKnown, []any{key[:]}, func(r *scan) error {
-		record, queued = max(record, r.int()), max(queued, r.int())
+		if id := r.int(); r.yes() {
+			queued = max(queued, id)
+		} else if settled == 0 || id > settled {
+			settled = id
+		}
 		return nil
 	})
-	if err != nil || queued == 0 && record == 0 {
+	if err != nil || queued == 0 && settled == 0 {
 		return nil, err
 	}
 	raws := make([]rawRow, 1)
@@ -245,9 +249,9 @@ func (s *Spool) known(t *tx, key [16]byte) (*Row, error) {
 			return nil
 		})
 	} else {
-		err = t.query(sqlRecordRow, []any{record}, func(r *scan) error { scanRecord(r, &raws[0]); return nil })
+		err = t.query(sqlRecordRow, []any{settled}, func(r *scan) error { scanRecord(r, &raws[0]); return nil })
 	}
-	if err != nil {
+	if err != nil || raws[0].Message.ID == 0 { // somebody took its row out of the record
 		return nil, err
 	}
 	rows, err := s.decoded(t.conn, raws)
@@ -329,6 +333,9 @@ func (a *acceptance) insert(t *tx, i int, m Message) (Recipient, error) {
 	t.next.recipient++
 	_, err := t.exec(sqlAddRecipient, r.ID,
 		m.ID, a.wanted[i].key[:], to.Address.Local, to.Address.Domain, to.Decision.Profile, decision, string(r.Status), a.owner, millis(r.Next))
+	if err == nil {
+		_, err = t.exec(sqlAddKnown, a.wanted[i].key[:], r.ID)
+	}
 	return r, err
 }
 

@@ -109,6 +109,32 @@ func TestTheSameAgain(t *testing.T) {
 	}
 }
 
+// A copy that was insisted on and came to nothing does not hide the one that was delivered.
+func TestTheFirstCopyStaysKnown(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, stateDir(t), Options{})
+	in := incoming(1, "a@b.test")
+	in.Claim = true
+	mustSettle(t, s, delivered(), time.Time{}, ids(mustAdd(t, s, in).Entry)...)
+	in.Again, in.Message.QueueID = true, "second"
+	mustSettle(t, s, failed(delivery.Bounced, policy.RecipientRejected), time.Time{}, ids(mustAdd(t, s, in).Entry)...)
+	in.Message.QueueID = "third"
+	third := mustAdd(t, s, in)
+	in.Again, in.Message.QueueID = false, "fourth"
+	for _, want := range []struct {
+		id     string
+		status delivery.Status
+	}{{"third", delivery.Queued}, {"q000001", delivery.Delivered}} { // what is queued comes before what was delivered
+		k := mustAdd(t, s, in).Receipts[0].Known
+		if k == nil || k.Message.QueueID != want.id || k.Recipient.Status != want.status {
+			t.Fatalf("known as %+v, want %v", k, want)
+		}
+		if want.id == "third" {
+			mustSettle(t, s, failed(delivery.Bounced, policy.RecipientRejected), time.Time{}, ids(third.Entry)...)
+		}
+	}
+}
+
 func TestOnlyNewRecipientsAreAccepted(t *testing.T) {
 	t.Parallel()
 	s := openTest(t, stateDir(t), Options{})

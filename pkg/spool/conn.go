@@ -98,9 +98,12 @@ func (c *conn) prepared(sql string) (*statement, error) {
 
 // prepare gives a statement of its own, which has to be finalized.
 func (c *conn) prepare(sql string) (*statement, error) {
-	ps, _, err := c.c.PrepareTransient(sql)
+	ps, rest, err := c.c.PrepareTransient(sql)
 	if err != nil {
 		return nil, fmt.Errorf("%w in %q", err, sql)
+	}
+	if rest != 0 {
+		return nil, errors.Join(fmt.Errorf("more than one statement in %q", sql), ps.Finalize())
 	}
 	s := &statement{Stmt: ps, values: make([]int, ps.BindParamCount())}
 	for i := range s.values {

@@ -17,6 +17,9 @@ const primaryKey = "INTEGER PRIMARY KEY AUTOINCREMENT"
 // for all its rows. PostgreSQL: BIGINT PRIMARY KEY.
 const rowKey = "INTEGER PRIMARY KEY"
 
+// clustered is what {{CLUSTERED}} stands for: a table that is nothing but its key. PostgreSQL: nothing.
+const clustered = "WITHOUT ROWID"
+
 // migrations brings a database from version n to n+1 by migrations[n]. Times are milliseconds
 // since the epoch.
 var migrations = []string{`
@@ -133,6 +136,22 @@ CREATE INDEX record_bounce ON record (message) WHERE bounce = 1;
 DROP TABLE IF EXISTS backoff;
 -- and marked messages whose bodies have to be overwritten: they are those without recipients
 ALTER TABLE message DROP COLUMN wipe;
+`, `
+-- up to the second version queue and record had an index of keys each: what settled was taken out of the one and put
+-- into the other, at a random place both times
+CREATE TABLE known (
+	key       BLOB NOT NULL,   -- of source, reverse-path and recipient: what makes it the same again
+	recipient BIGINT NOT NULL, -- queued or delivered, by the number that it has or had in the queue
+	PRIMARY KEY (key, recipient)
+) {{CLUSTERED}};
+-- its number in the queue; less than 0 where that was not kept
+ALTER TABLE record ADD COLUMN recipient BIGINT NOT NULL DEFAULT 0;
+UPDATE record SET recipient = -id;
+INSERT INTO known (key, recipient) SELECT key, id FROM recipient UNION ALL SELECT key, recipient FROM record WHERE status = 'delivered';
+DROP INDEX recipient_key;
+DROP INDEX record_key;
+ALTER TABLE record DROP COLUMN key;
+CREATE INDEX record_recipient ON record (recipient);
 `}
 
 // migrate creates the tables of a new database and brings an old one up to date. A newer or
@@ -181,7 +200,7 @@ func upgrade(c *conn) error {
 		return err
 	}
 	for ; version < len(migrations); version++ {
-		sql := strings.NewReplacer("{{PK}}", primaryKey, "{{ROW}}", rowKey).Replace(migrations[version])
+		sql := strings.NewReplacer("{{PK}}", primaryKey, "{{ROW}}", rowKey, "{{CLUSTERED}}", clustered).Replace(migrations[version])
 		for statement := range strings.SplitSeq(sql, ";\n") {
 			if strings.TrimSpace(statement) == "" {
 				continue

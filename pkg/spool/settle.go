@@ -25,17 +25,19 @@ type Settlement struct {
 const maxAttempts = 32 << 10
 
 const (
-	sqlRecord = `INSERT INTO record (id, message, key, queue_id, batch, file, source, sender_local, sender_domain, message_id,
+	sqlRecord = `INSERT INTO record (id, message, recipient, queue_id, batch, file, source, sender_local, sender_domain, message_id,
 	notification, length, sum, queued_at, local, domain, profile, decision, doubts, status, reason, tries,
 	outcome, session, cleartext, settled_at, attempts, bounce)
-	SELECT $13, r.message, r.key, m.queue_id, m.batch, m.file, m.source, m.sender_local, m.sender_domain, m.message_id,
+	SELECT $13, r.message, r.id, m.queue_id, m.batch, m.file, m.source, m.sender_local, m.sender_domain, m.message_id,
 	m.notification, m.length, m.sum, m.queued_at, r.local, r.domain, r.profile, r.decision, r.doubts, $3, $4, r.tries + $5,
 	$6, $7, $8, $9, CASE WHEN length(r.attempts) < $10 THEN r.attempts || r.latest ELSE r.attempts END || $11,
 	CASE WHEN m.notification OR m.sender_domain = '' THEN 0 ELSE $12 END
 	FROM recipient r JOIN message m ON m.id = r.message WHERE r.id = $1 AND +r.owner = $2`
 	sqlMessageOf     = `SELECT message FROM recipient WHERE id = $1`
 	sqlDropRecipient = `DELETE FROM recipient WHERE id = $1`
-	sqlPutOff        = `UPDATE recipient SET status = $3, reason = $4, next_at = $5, tries = tries + $6, doubts = doubts + $7,
+	// What was not delivered may be sent again.
+	sqlDropKnown = `DELETE FROM known WHERE key = (SELECT key FROM recipient WHERE id = $1) AND recipient = $1`
+	sqlPutOff    = `UPDATE recipient SET status = $3, reason = $4, next_at = $5, tries = tries + $6, doubts = doubts + $7,
 	outcome = $8, session = $9,
 	attempts = CASE WHEN $11 <> '' AND length(attempts) < $10 THEN attempts || latest ELSE attempts END,
 	latest = CASE WHEN $11 <> '' THEN $11 ELSE latest END, owner = 0, sending = FALSE WHERE id = $1 AND +owner = $2`
@@ -104,6 +106,7 @@ type settling struct {
 	id int64
 	claim
 	final  bool
+	known  bool   // and it stays known, so that it is not sent once more
 	facts  []fact // of the session, where there was one
 	values []any  // of sqlRecord or sqlPutOff
 	at     int    // where the session's number goes
@@ -114,7 +117,7 @@ const recordNumber = 12
 
 func (s *Spool) newSettling(x *Settlement, me int64) (settling, error) {
 	o := x.Outcome
-	out := settling{id: x.Recipient, final: o.Status.Settled(), claim: s.claimOf(x.Recipient)}
+	out := settling{id: x.Recipient, final: o.Status.Settled(), known: o.Status == delivery.Delivered, claim: s.claimOf(x.Recipient)}
 	outcome, err := encodeOutcome(o)
 	if err != nil {
 		return out, err
@@ -199,7 +202,12 @@ func (x *settling) apply(t *tx) (bool, error) {
 		return false, err
 	}
 	next.record++
-	_, err = t.exec(sqlDropRecipient, x.id)
+	if !x.known {
+		_, err = t.exec(sqlDropKnown, x.id)
+	}
+	if err == nil {
+		_, err = t.exec(sqlDropRecipient, x.id)
+	}
 	return true, err
 }
 

@@ -10,8 +10,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/sendctl/sendctl/pkg/delivery"
+	"github.com/sendctl/sendctl/pkg/policy"
 )
 
 // F7: what others can look into, or SQLite cannot work on, is refused with what mends it.
@@ -286,36 +288,85 @@ func TestHints(t *testing.T) {
 	}
 }
 
-// A spool of the first version is brought up to date when it is opened, with what it holds.
+// downgrades take a database back by a version, with what it holds.
+var downgrades = []string{
+	1: `CREATE TABLE backoff (host TEXT PRIMARY KEY, until BIGINT NOT NULL, failures BIGINT NOT NULL, reason TEXT NOT NULL);
+INSERT INTO backoff VALUES ('mx1.b.test', 1, 1, '');
+ALTER TABLE message ADD COLUMN wipe BOOLEAN NOT NULL DEFAULT FALSE;
+PRAGMA user_version = 1`,
+	2: `ALTER TABLE record ADD COLUMN key BLOB NOT NULL DEFAULT x'00';
+UPDATE record SET key = coalesce((SELECT key FROM known k WHERE k.recipient = record.recipient), x'00');
+DROP INDEX record_recipient;
+ALTER TABLE record DROP COLUMN recipient;
+DROP TABLE known;
+CREATE INDEX recipient_key ON recipient (key);
+CREATE INDEX record_key ON record (key);
+PRAGMA user_version = 2`,
+}
+
+// A spool of an earlier version is brought up to date when it is opened, with what it holds: what
+// was queued, and what was delivered, is known again, what bounced is not.
 func TestMigration(t *testing.T) {
 	t.Parallel()
-	dir := stateDir(t)
-	s := openTest(t, dir, Options{})
-	mustAdd(t, s, incoming(1, "a@b.test"))
-	if err := s.Close(); err != nil {
+	for version := 1; version < len(migrations); version++ {
+		t.Run(fmt.Sprint(version), func(t *testing.T) {
+			t.Parallel()
+			dir := stateDir(t)
+			s := openTest(t, dir, Options{})
+			for n, o := range []delivery.Outcome{{}, delivered(), failed(delivery.Bounced, policy.RecipientRejected)} {
+				a := mustAdd(t, s, incoming(n, "a@b.test"))
+				if o.Status == "" {
+					continue
+				}
+				mustClaim(t, s, ClaimRequest{Filter: Filter{IDs: []string{a.Entry.Message.QueueID}}})
+				mustSettle(t, s, o, time.Time{}, ids(a.Entry)...)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			for v := len(migrations) - 1; v >= version; v-- {
+				sql(t, filepath.Join(dir, databaseName), strings.Split(downgrades[v], ";\n")...)
+			}
+			for range 2 {
+				s = openTest(t, dir, Options{})
+				checkMigrated(t, s)
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func checkMigrated(t *testing.T, s *Spool) {
+	t.Helper()
+	var version, tables int64
+	err := s.reading(t.Context(), func(c *conn) error {
+		return errors.Join(
+			c.query("PRAGMA user_version", nil, func(r *scan) error { version = r.int(); return nil }),
+			c.query("SELECT count(*) FROM sqlite_schema WHERE name = 'backoff'", nil, func(r *scan) error { tables = r.int(); return nil }))
+	})
+	if err != nil || version != int64(len(migrations)) || tables != 0 {
+		t.Errorf("version %d, %d tables that nobody reads: %v", version, tables, err)
+	}
+	for n, want := range []delivery.Status{delivery.Queued, delivery.Delivered} {
+		again := mustAdd(t, s, incoming(n, "a@b.test"))
+		if k := again.Receipts[0].Known; k == nil || k.Recipient.Status != want || k.Message.QueueID != fmt.Sprintf("q%06d", n) {
+			t.Errorf("message %d is known as %+v, want %s", n, k, want)
+		}
+	}
+	if again := mustAdd(t, s, incoming(2, "a@b.test")); again.Receipts[0].Known != nil {
+		t.Errorf("what bounced is known: %+v", again.Receipts[0].Known)
+	}
+	if _, err := s.Cancel(t.Context(), Filter{IDs: []string{"q000002"}}); err != nil {
 		t.Fatal(err)
 	}
-	sql(t, filepath.Join(dir, databaseName),
-		"CREATE TABLE backoff (host TEXT PRIMARY KEY, until BIGINT NOT NULL, failures BIGINT NOT NULL, reason TEXT NOT NULL)",
-		"INSERT INTO backoff VALUES ('mx1.b.test', 1, 1, '')", "ALTER TABLE message ADD COLUMN wipe BOOLEAN NOT NULL DEFAULT FALSE", "PRAGMA user_version = 1")
-	for range 2 {
-		s = openTest(t, dir, Options{})
-		got := mustClaim(t, s, ClaimRequest{})
-		if len(got) != 1 || !strings.Contains(bodyOf(t, s, &got[0].Message), "MARKER-1") {
-			t.Fatalf("it holds %+v", got)
-		}
-		var version, tables int64
-		err := s.reading(t.Context(), func(c *conn) error {
-			return errors.Join(
-				c.query("PRAGMA user_version", nil, func(r *scan) error { version = r.int(); return nil }),
-				c.query("SELECT count(*) FROM sqlite_schema WHERE name = 'backoff'", nil, func(r *scan) error { tables = r.int(); return nil }))
-		})
-		if err != nil || version != int64(len(migrations)) || tables != 0 {
-			t.Errorf("version %d, %d tables that nobody reads: %v", version, tables, err)
-		}
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
+	got := mustClaim(t, s, ClaimRequest{})
+	if len(got) != 1 || !strings.Contains(bodyOf(t, s, &got[0].Message), "MARKER-0") {
+		t.Fatalf("it holds %+v", got)
+	}
+	if err := s.Release(t.Context(), ids(got...)...); err != nil {
+		t.Fatal(err)
 	}
 }
 
