@@ -84,32 +84,31 @@ func (c *conn) set(p pragma) error {
 	return err
 }
 
-// prepared gives the statement for a constant SQL text.
+// prepared gives the statement for a constant SQL text. It is kept, and prepared as one that
+// is: what SQLite has set aside for short-lived memory is left to its execution.
 func (c *conn) prepared(sql string) (*statement, error) {
 	if s, ok := c.stmts[sql]; ok {
 		return s, nil
 	}
-	s, err := c.prepare(sql)
+	ps, err := c.c.Prepare(sql)
+	if err != nil {
+		return nil, fmt.Errorf("%w in %q", err, sql)
+	}
+	s, err := numbered(ps)
 	if err == nil {
 		c.stmts[sql] = s
 	}
 	return s, err
 }
 
-// prepare gives a statement of its own, which has to be finalized.
-func (c *conn) prepare(sql string) (*statement, error) {
-	ps, rest, err := c.c.PrepareTransient(sql)
-	if err != nil {
-		return nil, fmt.Errorf("%w in %q", err, sql)
-	}
-	if rest != 0 {
-		return nil, errors.Join(fmt.Errorf("more than one statement in %q", sql), ps.Finalize())
-	}
+// numbered finds the places of a statement's values.
+func numbered(ps *sqlite.Stmt) (*statement, error) {
 	s := &statement{Stmt: ps, values: make([]int, ps.BindParamCount())}
 	for i := range s.values {
-		n, err := strconv.Atoi(strings.TrimPrefix(ps.BindParamName(i+1), "$"))
+		name := ps.BindParamName(i + 1)
+		n, err := strconv.Atoi(strings.TrimPrefix(name, "$"))
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("parameter %d is not $ and a number in %q", i+1, sql), ps.Finalize())
+			return nil, errors.Join(fmt.Errorf("the parameter %q is not $ and a number", name), ps.Finalize())
 		}
 		s.values[i] = n - 1
 	}
@@ -163,7 +162,14 @@ func (c *conn) query(sql string, values []any, each func(*scan) error) error {
 
 // queryOnce is query for SQL that is put together at run time: its statement is not kept.
 func (c *conn) queryOnce(sql string, values []any, each func(*scan) error) error {
-	s, err := c.prepare(sql)
+	ps, rest, err := c.c.PrepareTransient(sql)
+	if err != nil {
+		return fmt.Errorf("%w in %q", err, sql)
+	}
+	if rest != 0 {
+		return errors.Join(fmt.Errorf("more than one statement in %q", sql), ps.Finalize())
+	}
+	s, err := numbered(ps)
 	if err != nil {
 		return err
 	}
