@@ -86,7 +86,7 @@ const maxHops = 100
 
 // readers is how many inputs are read and accepted at once: the more wait for one commit, the
 // fewer commits are needed.
-const readers = 32
+const readers = 96
 
 func newBatch(cfg Config, opts Options, inputs []Input) *batch {
 	b := &batch{cfg: cfg, opts: opts, slots: make([]slot, len(inputs)), decider: policy.NewDecider(opts.Sender, opts.Rules)}

@@ -193,11 +193,12 @@ func (x *lanes) leave(l *lane, wasLive bool) {
 	}
 }
 
-// take gives the next parcel of a lane; nil when there is none.
-func (x *lanes) take(l *lane) *parcel {
+// take gives the next parcel of a lane; nil when there is none, or, to a worker that has some to
+// spare, when there are too few for all that may serve the lane.
+func (x *lanes) take(l *lane, spare bool) *parcel {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if len(l.queue) == 0 {
+	if len(l.queue) == 0 || spare && len(l.queue) <= 2*min(l.ceiling, x.most) {
 		return nil
 	}
 	p := l.queue[0]

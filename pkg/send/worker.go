@@ -22,6 +22,7 @@ type worker struct {
 	waits  int
 
 	hand   []*parcel // taken from the lane and not begun, or to be sent anew
+	begun  int       // transactions that the session has, and has not answered
 	asides []aside   // what has to be seen to before the session goes on
 	// most and crowd are how many messages the session carries and how many recipients each.
 	most, crowd int
@@ -53,10 +54,11 @@ func (e *engine) work(l *lane) {
 	e.lanes.leave(l, live)
 }
 
-// take gives the next parcel, one that this worker has in hand before others; nil for none.
+// take gives the next parcel, one that this worker has in hand before others; nil for none. The
+// session is given several at once, but more than two only while there is plenty for the others.
 func (w *worker) take() *parcel {
 	if len(w.hand) == 0 {
-		return w.e.lanes.take(w.lane)
+		return w.e.lanes.take(w.lane, w.begun > 1)
 	}
 	p := w.hand[0]
 	w.hand = w.hand[1:]
@@ -119,7 +121,9 @@ func (w *worker) begin(p *parcel) *smtp.Transaction {
 		w.answered(t, rcpts, answers)
 		return nil
 	}
+	w.begun++
 	tx.Done = func(answers []smtp.Answer) {
+		w.begun--
 		t.committed(tx)
 		// What the session took no notice of goes over another one without costing an attempt,
 		// unless it was the first one that a new session was asked to take.

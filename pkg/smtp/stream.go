@@ -85,11 +85,20 @@ func (q *stream) transact(t *talk) {
 // follower is the transaction whose commands may leave with the final dot of the one before;
 // nil for none.
 func (q *stream) follower() *talk {
-	if q.m.pace < Ahead || !q.m.grouped() || len(q.ahead) == 0 && !q.pull() || q.ahead[0].chunked() {
+	if q.m.pace < Ahead || !q.m.grouped() {
+		return nil
+	}
+	for len(q.ahead) < lookahead && q.pull() {
+	}
+	if len(q.ahead) == 0 || q.ahead[0].chunked() {
 		return nil
 	}
 	return q.ahead[0]
 }
+
+// lookahead is how many transactions are asked for beyond the one whose content is sent: what has
+// to be made durable for them is, so that a session need not wait for the disk at each message.
+const lookahead = 3
 
 // begin prepares a transaction; nil where the server can serve none of its recipients.
 func (m *Mailer) begin(tx *Transaction) *talk {

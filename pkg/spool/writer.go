@@ -9,7 +9,8 @@ import (
 
 // writer is the one goroutine of a process that writes to the database. It takes whatever
 // waits, up to a limit, as one transaction: one fsync for all of it, and no timer, so that a
-// lone caller waits for nobody.
+// lone caller waits for nobody. Bodies that the next transaction is to name are synced while
+// one is under way.
 type writer struct {
 	conn   *conn
 	most   int
@@ -17,11 +18,13 @@ type writer struct {
 	always func(*tx) error    // runs in every transaction, last
 	fault  func(error) error  // dresses up an error of the store
 
-	mu      sync.Mutex
-	waiting []*job
-	closed  bool
-	wake    chan struct{}
-	ended   chan struct{}
+	mu       sync.Mutex
+	waiting  []*job
+	unsynced []*job // whose bodies have to be synced first
+	syncing  bool   // and those of some are being synced
+	closed   bool
+	wake     chan struct{}
+	ended    chan struct{}
 }
 
 // job is one caller's part of a transaction. It may be run more than once, when a transaction
@@ -85,7 +88,11 @@ func (w *writer) begin(seg *segment, apply func(*tx) error) <-chan error {
 		j.done <- ErrClosed
 		return j.done
 	}
-	w.waiting = append(w.waiting, j)
+	if seg != nil {
+		w.unsynced = append(w.unsynced, j)
+	} else {
+		w.waiting = append(w.waiting, j)
+	}
 	w.nudge()
 	return j.done
 }
@@ -115,40 +122,55 @@ func (w *writer) run() {
 	}
 }
 
-// take waits for work; nothing means that there is none and never will be.
+// take waits for work; nothing means that there is none and never will be. With it the bodies
+// of what came meanwhile begin to be synced, in time for the next transaction.
 func (w *writer) take() []*job {
 	for {
 		w.mu.Lock()
+		if len(w.unsynced) > 0 && !w.syncing {
+			w.syncing = true
+			go w.sync(w.unsynced)
+			w.unsynced = nil
+		}
 		n := min(len(w.waiting), w.most)
 		group := slices.Clone(w.waiting[:n])
 		w.waiting = slices.Delete(w.waiting, 0, n)
-		closed := w.closed
+		ended := w.closed && !w.syncing
 		w.mu.Unlock()
-		if n > 0 || closed {
+		if n > 0 || ended {
 			return group
 		}
 		<-w.wake
 	}
 }
 
+// sync makes the bodies of jobs durable and has the jobs wait for the next transaction; those
+// whose bodies cannot be synced are answered.
+func (w *writer) sync(jobs []*job) {
+	segments := map[*segment]error{}
+	for _, j := range jobs {
+		if _, seen := segments[j.seg]; !seen {
+			segments[j.seg] = j.seg.sync()
+		}
+	}
+	jobs = slices.DeleteFunc(jobs, func(j *job) bool {
+		err := segments[j.seg]
+		if err != nil {
+			j.done <- err
+		}
+		return err != nil
+	})
+	w.mu.Lock()
+	w.waiting = append(w.waiting, jobs...)
+	w.syncing = false
+	w.mu.Unlock()
+	w.nudge()
+}
+
 // commit does a group's jobs and answers them. Where the transaction fails because of one of
 // them, each is tried alone, so that the others do not suffer.
 func (w *writer) commit(group []*job) {
-	bodies := syncBodies(group)
-	err := w.transact(group, bodies)
-	if failed := bodies.wait(); len(failed) > 0 {
-		group = slices.DeleteFunc(group, func(j *job) bool {
-			err := failed[j.seg]
-			if err != nil {
-				j.done <- err
-			}
-			return err != nil
-		})
-		if len(group) == 0 {
-			return
-		}
-		err = w.transact(group, nil)
-	}
+	err := w.transact(group)
 	if err == nil || len(group) == 1 || storeFault(err) {
 		for _, j := range group {
 			j.done <- w.fault(err)
@@ -156,65 +178,17 @@ func (w *writer) commit(group []*job) {
 		return
 	}
 	for _, j := range group {
-		j.done <- w.fault(w.transact([]*job{j}, nil))
+		j.done <- w.fault(w.transact([]*job{j}))
 	}
 }
 
-// syncing makes the bodies of a group durable while the transaction that names them is put
-// together: it has to end before that is committed.
-type syncing struct {
-	failed map[*segment]error
-	done   chan struct{}
-}
-
-// syncBodies begins to sync the segments of a group; nil where there are none.
-func syncBodies(group []*job) *syncing {
-	var s *syncing
-	for _, j := range group {
-		if j.seg == nil {
-			continue
-		}
-		if s == nil {
-			s = &syncing{map[*segment]error{}, make(chan struct{})}
-		}
-		s.failed[j.seg] = nil
-	}
-	if s != nil {
-		go s.run()
-	}
-	return s
-}
-
-func (s *syncing) run() {
-	defer close(s.done)
-	for seg := range s.failed {
-		if err := seg.sync(); err != nil {
-			s.failed[seg] = err
-		} else {
-			delete(s.failed, seg)
-		}
-	}
-}
-
-// wait gives the segments that could not be synced, and why.
-func (s *syncing) wait() map[*segment]error {
-	if s == nil {
-		return nil
-	}
-	<-s.done
-	return s.failed
-}
-
-// errNotSynced ends a transaction that names bodies which are not on disk.
-var errNotSynced = errors.New("a body could not be synced")
-
-// transact runs a group's jobs as one transaction, which is committed once their bodies are synced.
-func (w *writer) transact(group []*job, bodies *syncing) error {
+// transact runs a group's jobs as one transaction.
+func (w *writer) transact(group []*job) error {
 	if _, err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
 	t := &tx{conn: w.conn, w: w, fresh: map[factHash]int64{}, segments: map[int64]int64{}}
-	if err := t.run(group, bodies); err != nil {
+	if err := t.run(group); err != nil {
 		// After some faults SQLite has rolled back by itself, and there is nothing to undo.
 		_, _ = w.conn.exec("ROLLBACK")
 		return err
@@ -228,7 +202,7 @@ func (w *writer) transact(group []*job, bodies *syncing) error {
 	return nil
 }
 
-func (t *tx) run(group []*job, bodies *syncing) error {
+func (t *tx) run(group []*job) error {
 	for _, j := range group {
 		if err := j.apply(t); err != nil {
 			return err
@@ -243,9 +217,6 @@ func (t *tx) run(group []*job, bodies *syncing) error {
 		if _, err := t.exec(sqlSetNumbers, n.message, n.recipient, n.record); err != nil {
 			return err
 		}
-	}
-	if len(bodies.wait()) > 0 {
-		return errNotSynced
 	}
 	_, err := t.exec("COMMIT")
 	return err
