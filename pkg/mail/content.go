@@ -1,6 +1,8 @@
 package mail
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"time"
@@ -78,14 +80,32 @@ func soundMessageID(id string) bool {
 // (RFC 1870 §5).
 func (c *Content) Size() int64 { return c.wire }
 
-// WriteTo writes the content to w in pieces. What Parse read is proved by its digest
+// whole is the source where it is in memory, where it cannot change; else nil.
+func (c *Content) whole() Bytes {
+	if b, ok := c.src.(Bytes); ok && int64(len(b)) == c.size {
+		return b
+	}
+	return nil
+}
+
+// SHA256 is the digest of what WriteTo writes, where that is known without writing it: of a
+// message in memory that goes out as it came. False where it is not known.
+func (c *Content) SHA256() (sum [sha256.Size]byte, known bool) {
+	whole := c.whole()
+	if whole == nil || c.parsed == nil || c.err != nil || c.parsed.bodyLF > 0 || c.parsed.openEnd || !bytes.Equal(c.head, whole[:c.bodyAt]) {
+		return sum, false
+	}
+	return c.parsed.sum, true
+}
+
+// WriteTo writes the content to w in pieces. What Parse read from a file is proved by its digest
 // before the last octets are handed out: where the source changed since, the error is
 // ErrChanged and w never got the whole, so that no end of data may follow.
 func (c *Content) WriteTo(w io.Writer) (int64, error) {
 	if c.err != nil {
 		return 0, c.err
 	}
-	in := openSource(c.src, c.size, c.parsed != nil)
+	in := openSource(c.src, c.size, c.parsed != nil && c.whole() == nil)
 	out := contentWriter{w: w}
 	if c.parsed != nil && c.parsed.bodyLF > 0 {
 		out.buf = make([]byte, 0, min(chunkSize, 2*c.size)) // at worst all of it is LFs
@@ -96,7 +116,7 @@ func (c *Content) WriteTo(w io.Writer) (int64, error) {
 		if err != nil {
 			return out.n, fmt.Errorf("sending a message: %w", err)
 		}
-		if in.done() && c.parsed != nil && in.digest() != c.parsed.sum {
+		if in.done() && in.hashed && in.digest() != c.parsed.sum {
 			return out.n, fmt.Errorf("sending a message: its digest is another one: %w", ErrChanged)
 		}
 		body := chunk[min(int64(len(chunk)), max(0, c.bodyAt-at)):]

@@ -69,6 +69,53 @@ func TestWireStamp(t *testing.T) {
 	}
 }
 
+// The digest of a message in memory that goes out as it came is known without writing it; that of
+// one that is changed on its way, or lies in a file, is not.
+func TestWireSHA256(t *testing.T) {
+	t.Parallel()
+	st := Stamp{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), "<new@x>"}
+	const full = "Date: Fri, 02 Jan 2026 03:04:05 +0000\r\nMessage-ID: <1@x>\r\nFrom: a@x.com\r\nTo: b@x.com\r\n"
+	large := strings.Repeat("0123456789abcd\r\n", 3*chunkSize/16)
+	for name, tt := range map[string]struct {
+		in    string
+		known bool
+	}{
+		"as it came":           {full + "\r\nx\r\n", true},
+		"as it came, large":    {full + "\r\n" + large, true},
+		"Message-ID is added":  {strings.Replace(full, "Message-ID: <1@x>\r\n", "", 1) + "\r\nx\r\n", false},
+		"Bcc is left out":      {full + "Bcc: c@x.com\r\n\r\nx\r\n", false},
+		"LF in the header":     {strings.Replace(full, "\r\n", "\n", 1) + "\r\nx\r\n", false},
+		"LF in the body":       {full + "\r\n" + large + "x\ny\r\n", false},
+		"no end of the line":   {full + "\r\nx", false},
+		"a mark of byte order": {byteOrderMark + full + "\r\nx\r\n", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if known := checkDigest(t, tt.in, st); known != tt.known {
+				t.Errorf("known: %v, want %v", known, tt.known)
+			}
+			if _, known := mustParse(t, tt.in).Wire(st).SHA256(); known {
+				t.Error("that of a file is known")
+			}
+		})
+	}
+}
+
+// checkDigest holds the digest that a message in memory says it has on the wire against what it
+// has, and tells whether it says any.
+func checkDigest(t testing.TB, s string, st Stamp) bool {
+	t.Helper()
+	m, err := Parse(Bytes(s), int64(len(s)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, known := m.Wire(st).SHA256()
+	if wire := wireOf(t, m, st); known && (sum != sha256.Sum256([]byte(wire)) || wire != s) {
+		t.Fatalf("%q goes out as %q, with another digest", s, wire)
+	}
+	return known
+}
+
 // changing is a file that is rewritten while it is in use.
 type changing struct {
 	mu sync.Mutex

@@ -58,31 +58,25 @@ func (c *content) WriteTo(w io.Writer) (int64, error) {
 		n, err := w.Write(c.data)
 		return int64(n), err
 	}
-	return c.stream(w)
+	return c.stream(w, c.block())
 }
 
+// verify reads the body and keeps it where it is short.
 func (c *content) verify() error {
-	if c.place.length > inMemory {
-		_, err := c.stream(io.Discard)
-		return err
+	block := c.block()
+	_, err := c.stream(io.Discard, block)
+	if err == nil && c.place.length <= inMemory {
+		c.data = block // was the only one
 	}
-	data := make(bodyBytes, 0, c.place.length)
-	_, err := c.stream(&data)
-	c.data = data
 	return err
 }
 
-// bodyBytes gathers a body.
-type bodyBytes []byte
+// block is room for as much of the body as is in memory at a time.
+func (c *content) block() []byte { return make([]byte, min(c.place.length, inMemory)) }
 
-func (b *bodyBytes) Write(p []byte) (int, error) {
-	*b = append(*b, p...)
-	return len(p), nil
-}
-
-// stream copies the body, all of it but the last block before its sum is known: whoever reads
-// along does not get the whole of a body that is not right.
-func (c *content) stream(w io.Writer) (int64, error) {
+// stream copies the body block by block, all of it but the last one before its sum is known:
+// whoever reads along does not get the whole of a body that is not right.
+func (c *content) stream(w io.Writer, block []byte) (int64, error) {
 	path := c.s.shelf.path(c.place.segment)
 	f, err := c.s.shelf.files.open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -91,16 +85,15 @@ func (c *content) stream(w io.Writer) (int64, error) {
 	if err != nil {
 		return 0, stateError("reading", path, err)
 	}
-	n, err := c.copy(w, f)
+	n, err := c.copy(w, f, block)
 	return n, errors.Join(err, f.Close())
 }
 
-func (c *content) copy(w io.Writer, f io.ReaderAt) (written int64, err error) {
+func (c *content) copy(w io.Writer, f io.ReaderAt, block []byte) (written int64, err error) {
 	h := sha256.New()
 	r := io.NewSectionReader(f, c.place.start, c.place.length)
-	buf := make([]byte, min(c.place.length, inMemory))
 	for left := c.place.length; left > 0; {
-		part := buf[:min(left, int64(len(buf)))]
+		part := block[:min(left, int64(len(block)))]
 		n, err := io.ReadFull(r, part)
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return written, errDamaged("%d octets of %d are missing", left-int64(n), c.place.length)

@@ -7,32 +7,52 @@ import (
 	"github.com/sendctl/sendctl/pkg/delivery"
 )
 
-// maxRecent is how many octets of bodies are kept in memory for whoever is about to send them.
-const maxRecent = 8 << 20
+const (
+	// maxRecent is how many octets of bodies are kept in memory for whoever is about to send them.
+	maxRecent = 32 << 20
+	// stale is after how many later ones a body is taken for one that nobody is about to send.
+	stale = 20_000
+)
 
-// recentBodies keeps short bodies that were accepted a moment ago, the newest of them, so that
-// they need not be read again to be sent.
+// recentBodies keeps short bodies that were accepted a moment ago, so that they need not be
+// read again to be sent. What came first is sent first: where there is no room, what is new is
+// not kept.
 type recentBodies struct {
 	mu     sync.Mutex
 	bodies map[place][]byte
-	order  []place // oldest first
+	order  []recentBody // oldest first; some may be gone
 	octets int
+	puts   int
 }
 
-// put keeps a copy of a body.
+// recentBody is where a body lies, and how many were put before it.
+type recentBody struct {
+	place place
+	puts  int
+}
+
+// put keeps a copy of a body, if there is room.
 func (r *recentBodies) put(p place, body []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.puts++
+	for len(r.order) > 0 {
+		oldest := r.order[0]
+		if _, kept := r.bodies[oldest.place]; kept && r.puts-oldest.puts <= stale {
+			break
+		}
+		r.drop(oldest.place)
+		r.order = r.order[1:]
+	}
+	if r.octets+len(body) > maxRecent || len(r.order) > stale {
+		return
+	}
 	if r.bodies == nil {
 		r.bodies = map[place][]byte{}
 	}
 	r.bodies[p] = bytes.Clone(body)
-	r.order = append(r.order, p)
+	r.order = append(r.order, recentBody{p, r.puts})
 	r.octets += len(body)
-	for r.octets > maxRecent || len(r.order) > 2*len(r.bodies)+64 {
-		r.drop(r.order[0])
-		r.order = r.order[1:]
-	}
 }
 
 // take gives a body, and keeps it no longer; nil where it is not there.

@@ -158,13 +158,13 @@ func (sh *shelf) put(body Content) (*segment, place, error) {
 		w = &bodyWriter{hash: sha256.New(), buf: make([]byte, 0, writeSize)}
 	}
 	defer sh.buffers.Put(w)
-	w.reset(s.file, start, body.Size())
+	w.reset(s.file, start, body)
 	_, err = body.WriteTo(w)
 	p := place{segment: s.id, start: start, length: body.Size()}
 	if err == nil {
 		whole := w.buf // unless it was longer
 		if err = w.finish(); err == nil {
-			w.hash.Sum(p.sum[:0])
+			p.sum = w.sum()
 			if int64(len(whole)) == p.length {
 				sh.recent.put(p, whole)
 			}
@@ -183,6 +183,8 @@ func (sh *shelf) put(body Content) (*segment, place, error) {
 // bodyWriter gathers a body into few writes, sums it up, and never leaves its space.
 type bodyWriter struct {
 	hash     hash.Hash
+	known    bool // the sum was known before
+	digest   [sha256.Size]byte
 	buf      []byte
 	file     io.WriterAt
 	at, left int64
@@ -191,9 +193,26 @@ type bodyWriter struct {
 
 var errLength = errors.New("its length is not what was announced")
 
-func (w *bodyWriter) reset(f io.WriterAt, at, length int64) {
+func (w *bodyWriter) reset(f io.WriterAt, at int64, body Content) {
 	w.hash.Reset()
-	w.buf, w.file, w.at, w.left, w.failed = w.buf[:0], f, at, length, nil
+	w.buf, w.file, w.at, w.left, w.failed = w.buf[:0], f, at, body.Size(), nil
+	w.known = false
+	if b, ok := body.(summed); ok {
+		w.digest, w.known = b.SHA256()
+	}
+}
+
+// summed is a Content that may know the SHA-256 of what it writes.
+type summed interface {
+	SHA256() ([sha256.Size]byte, bool)
+}
+
+// sum is the SHA-256 of what was written.
+func (w *bodyWriter) sum() [sha256.Size]byte {
+	if !w.known {
+		w.hash.Sum(w.digest[:0])
+	}
+	return w.digest
 }
 
 // Write takes a part of the body.
@@ -216,7 +235,9 @@ func (w *bodyWriter) Write(p []byte) (int, error) {
 }
 
 func (w *bodyWriter) flush() error {
-	w.hash.Write(w.buf)
+	if !w.known {
+		w.hash.Write(w.buf)
+	}
 	n, err := w.file.WriteAt(w.buf, w.at)
 	w.at += int64(n)
 	w.buf = w.buf[:0]
