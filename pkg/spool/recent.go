@@ -9,7 +9,7 @@ import (
 
 const (
 	// maxRecent is how many octets of bodies are kept in memory for whoever is about to send them.
-	maxRecent = 32 << 20
+	maxRecent = 16 << 20
 	// stale is after how many later ones a body is taken for one that nobody is about to send.
 	stale = 20_000
 )

@@ -117,9 +117,18 @@ func (w *writer) run() {
 	defer close(w.ended)
 	for group := w.take(); len(group) > 0; group = w.take() {
 		w.commit(group)
-		// Those who were just answered have the next work ready in a moment.
-		runtime.Gosched()
+		if w.fewer(len(group) / 2) {
+			// Those who were just answered have the next work ready in a moment.
+			runtime.Gosched()
+		}
 	}
+}
+
+// fewer reports that fewer jobs wait than n.
+func (w *writer) fewer(n int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.waiting) < n
 }
 
 // take waits for work; nothing means that there is none and never will be. With it the bodies
