@@ -1,7 +1,6 @@
 package send
 
 import (
-	"context"
 	"errors"
 
 	"github.com/sendctl/sendctl/pkg/delivery"
@@ -85,7 +84,7 @@ func (b *batch) add(d *draft) (spool.Accepted, error) {
 	for _, r := range d.wanted {
 		in.Recipients = append(in.Recipients, spool.Addressee{Address: r.Recipient, Decision: r.Decision})
 	}
-	return b.cfg.Spool.Add(context.WithoutCancel(b.engine.ctx), in)
+	return b.cfg.Spool.Add(b.engine.lasting, in)
 }
 
 // accepted notes for each recipient what the spool said, and lists those that are to be sent.

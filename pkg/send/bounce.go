@@ -38,7 +38,7 @@ type Notice struct {
 // the same run, as entries of the spool, and do not change the run's status. Nobody is told of
 // a message with a null reverse-path or of another notification (RFC 5321 §4.5.5).
 func (r *round) notify() {
-	ctx := context.WithoutCancel(r.engine.ctx)
+	ctx := r.engine.lasting
 	if r.cfg.Bounces.Dir == "" || r.engine.failed() != nil {
 		return
 	}

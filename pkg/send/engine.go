@@ -13,6 +13,7 @@ import (
 // them, each with a session, and the keeper records what came of it.
 type engine struct {
 	ctx     context.Context
+	lasting context.Context // for what has to be finished although ctx ended
 	stop    context.CancelFunc
 	cfg     Config
 	lanes   *lanes
@@ -33,6 +34,7 @@ type engine struct {
 func newEngine(ctx context.Context, cfg Config, sum *Summary) *engine {
 	e := &engine{cfg: cfg, under: newTally(), done: make(chan struct{}), roll: roll{sum: sum}}
 	e.ctx, e.stop = context.WithCancel(ctx)
+	e.lasting = context.WithoutCancel(ctx)
 	e.lanes = newLanes(e.ctx, &e.cfg, func(l *lane) { e.workers.Go(func() { e.work(l) }) })
 	e.keeper = newKeeper(cfg.Spool, e.recorded, e.fail)
 	go e.breathe()
@@ -142,7 +144,7 @@ func (e *engine) settle(r *task, o delivery.Outcome, jitter float64) {
 
 // postpone lets nothing else that waits for some domains come due before their hosts are asked again.
 func (e *engine) postpone(until time.Time, domains []string) {
-	if _, err := e.cfg.Spool.Postpone(context.WithoutCancel(e.ctx), until, domains...); err != nil {
+	if _, err := e.cfg.Spool.Postpone(e.lasting, until, domains...); err != nil {
 		e.fail(err)
 	}
 }
@@ -177,7 +179,7 @@ func (e *engine) putBack(parcels ...*parcel) {
 				r.Outcome = delivery.Outcome{Status: delivery.Queued, Text: "interrupted before it was tried"}
 			}
 		}
-		if err := e.cfg.Spool.Release(context.WithoutCancel(e.ctx), ids...); err != nil {
+		if err := e.cfg.Spool.Release(e.lasting, ids...); err != nil {
 			e.fail(err)
 		}
 		e.recorded(rows...)

@@ -1,7 +1,6 @@
 package send
 
 import (
-	"context"
 	"slices"
 	"time"
 
@@ -51,7 +50,7 @@ func (r *round) again(ids []string) (int, error) {
 
 // catchUp takes over what other runs did with messages of this one.
 func (r *round) catchUp(ids []string) error {
-	ctx := context.WithoutCancel(r.engine.ctx)
+	ctx := r.engine.lasting
 	settled := map[[2]string]*Row{} // a record does not say which recipient of the queue it was
 	for _, row := range r.rows {
 		if !row.Outcome.Status.Settled() {

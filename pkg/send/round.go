@@ -205,7 +205,7 @@ func (r *round) facts(e *spool.Entry) (policy.Facts, error) {
 	if !r.current.NeedsHeader {
 		return f, nil
 	}
-	body, err := r.cfg.Spool.Body(context.WithoutCancel(r.engine.ctx), &e.Message)
+	body, err := r.cfg.Spool.Body(r.engine.lasting, &e.Message)
 	var corrupt *spool.CorruptError
 	if errors.As(err, &corrupt) {
 		return f, nil // it is held when its turn comes

@@ -1,7 +1,6 @@
 package send
 
 import (
-	"context"
 	"errors"
 	"slices"
 
@@ -66,7 +65,7 @@ func others(rcpts []*recipient, answers []smtp.Answer) (left []*recipient, their
 // cannot be read. The intent is being written from now on, and is durable before the last octet
 // of the content leaves.
 func (t *transfer) begin(rcpts []*recipient) (*smtp.Transaction, []smtp.Answer) {
-	content, err := t.e.cfg.Spool.Body(context.WithoutCancel(t.e.ctx), t.msg)
+	content, err := t.e.cfg.Spool.Body(t.e.lasting, t.msg)
 	if err != nil {
 		return nil, t.unreadable(len(rcpts), err)
 	}

@@ -108,36 +108,37 @@ func fail(answers []Answer, f *Failure) {
 func (m *Mailer) limits(tx *Transaction) (own []Answer, utf8 bool) {
 	own = make([]Answer, len(tx.Recipients))
 	s := m.s
-	local := func(reason policy.Reason, text string) *Failure {
-		return &Failure{Stage: delivery.StageMAIL, Reason: reason, Definitive: true, TLSVersion: s.version(), Text: s.peer.String() + " " + text}
-	}
 	if limit := s.sizeLimit(); limit > 0 && tx.Content.Size() > limit {
 		// RFC 1870 §6.1: a message that is too large is not even begun.
-		f := local(policy.MessageTooLarge, "takes messages of up to "+octets(limit)+", this one has "+octets(tx.Content.Size()))
-		fail(own, f)
+		fail(own, s.unable(policy.MessageTooLarge, "takes messages of up to "+octets(limit)+", this one has "+octets(tx.Content.Size())))
 		return own, false
 	}
 	utf8 = tx.UTF8 || tx.From.NeedsSMTPUTF8()
-	no := local(policy.SMTPUTF8NotSupported, "takes no addresses or header fields in UTF-8 (no SMTPUTF8)")
+	const noUTF8 = "takes no addresses or header fields in UTF-8 (no SMTPUTF8)"
 	switch {
 	case utf8 && !s.Offers("SMTPUTF8"):
 		// Before 8BITMIME, which alone would not do (RFC 6531 §3.1: who offers this one offers both).
-		fail(own, no)
+		fail(own, s.unable(policy.SMTPUTF8NotSupported, noUTF8))
 		return own, false
 	case tx.EightBit && !s.Offers("8BITMIME"):
-		fail(own, local(policy.EightBitNotSupported, "takes no 8-bit content (no 8BITMIME), and messages are sent unaltered"))
+		fail(own, s.unable(policy.EightBitNotSupported, "takes no 8-bit content (no 8BITMIME), and messages are sent unaltered"))
 		return own, false
 	}
 	for i, rcpt := range tx.Recipients {
 		needs := utf8 || rcpt.NeedsSMTPUTF8()
 		switch {
 		case needs && !s.Offers("SMTPUTF8"):
-			own[i].Failure = no
+			own[i].Failure = s.unable(policy.SMTPUTF8NotSupported, noUTF8)
 		case needs:
 			utf8 = true
 		}
 	}
 	return own, utf8
+}
+
+// unable is the failure of what the server announced that it cannot do.
+func (s *Session) unable(reason policy.Reason, text string) *Failure {
+	return &Failure{Stage: delivery.StageMAIL, Reason: reason, Definitive: true, TLSVersion: s.version(), Text: s.peer.String() + " " + text}
 }
 
 // recipientOf is what RCPT says of one recipient (RFC 5321 §4.1.1.3, RFC 3461 §4.1).

@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -37,12 +38,15 @@ func outOfStep(reply mail.Reply) error {
 
 // readReply reads one whole reply, within a deadline for all of it.
 func (s *Session) readReply(timeout time.Duration) (mail.Reply, error) {
-	if err := s.conn.SetReadDeadline(s.deadline(timeout)); err != nil {
-		return mail.Reply{}, err
-	}
 	var reply mail.Reply
-	total := 0
+	total, awaited := 0, false
 	for n := 1; ; n++ {
+		if !awaited && !s.lineHere() {
+			awaited = true
+			if err := s.conn.SetReadDeadline(s.deadline(timeout)); err != nil {
+				return mail.Reply{}, err
+			}
+		}
 		raw, err := s.readLine()
 		if err != nil {
 			return mail.Reply{}, err
@@ -69,6 +73,12 @@ func (s *Session) readReply(timeout time.Duration) (mail.Reply, error) {
 			return reply, nil
 		}
 	}
+}
+
+// lineHere reports a line that can be read without waiting.
+func (s *Session) lineHere() bool {
+	here, err := s.in.Peek(s.in.Buffered())
+	return err == nil && bytes.IndexByte(here, '\n') >= 0
 }
 
 // readLine reads up to CRLF and returns the line without it.

@@ -133,7 +133,8 @@ func (s *statement) bind(values []any) error {
 		case nil:
 			s.BindNull(i + 1)
 		default:
-			return fmt.Errorf("parameter $%d is a %T", at+1, v)
+			// It is not named: then no value need be on the heap.
+			return fmt.Errorf("parameter $%d is of a type that is not known", at+1)
 		}
 	}
 	return nil
