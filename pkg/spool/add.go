@@ -60,8 +60,8 @@ type Receipt struct {
 
 const (
 	sqlAddMessage = `INSERT INTO message (id, queue_id, batch, file, source, sender_local, sender_domain, message_id, header_from, header_date,
-	eight_bit, utf8, envelope_id, queued_at, notification, segment, start, length, sum)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
+	eight_bit, utf8, envelope_id, queued_at, notification, segment, start, length, sum, first_recipient, last_recipient)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`
 	sqlAddRecipient = `INSERT INTO recipient (id, message, key, local, domain, profile, decision, status, owner, next_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 	sqlAddKnown   = `INSERT INTO known (key, recipient) VALUES ($1, $2)`
@@ -277,7 +277,7 @@ func (a *acceptance) store(t *tx) error {
 	_, err = t.exec(sqlAddMessage, m.ID,
 		m.QueueID, m.Batch, m.File, m.Source[:], m.ReversePath.Local, m.ReversePath.Domain, m.MessageID, m.From, m.Date,
 		m.EightBit, m.UTF8, m.EnvelopeID, m.Queued.UnixMilli(), m.Notification,
-		m.body.segment, m.body.start, m.body.length, m.body.sum[:])
+		m.body.segment, m.body.start, m.body.length, m.body.sum[:], next.recipient, next.recipient+a.fresh()-1)
 	if err != nil {
 		return err
 	}
@@ -294,6 +294,16 @@ func (a *acceptance) store(t *tx) error {
 		a.out.Entry.Recipients = append(a.out.Entry.Recipients, r)
 	}
 	return nil
+}
+
+// fresh counts the recipients that are new.
+func (a *acceptance) fresh() (n int64) {
+	for i, w := range a.wanted {
+		if w.sameAs == i && a.out.Receipts[i].Known == nil {
+			n++
+		}
+	}
+	return n
 }
 
 // appending makes sure, once a transaction, that the body's segment is still appended to by

@@ -43,7 +43,7 @@ const (
 	sqlIntend  = `UPDATE recipient SET sending = TRUE WHERE id = $1 AND +owner = $2`
 	sqlHoldBad = `UPDATE recipient SET status = $3, next_at = NULL, owner = 0, sending = FALSE, outcome = $4
 	WHERE id = $1 AND +owner = $2`
-	sqlClaimedOf = `SELECT id FROM recipient WHERE message = $1 AND +owner = $2`
+	sqlClaimedOf = `SELECT r.id FROM message m JOIN recipient r ON ` + ofMessage + ` WHERE m.id = $1 AND r.owner = $2`
 )
 
 // Claim makes due recipients this owner's, those that wait longest first, and gives them by

@@ -230,10 +230,10 @@ func (s *Spool) disown(seg *segment, clean bool) error {
 const (
 	sqlDisownSegment = `UPDATE segment SET owner = 0, clean = $2 WHERE id = $1`
 	// A message of which a bounce has to be told yet stays, without its body.
-	sqlForgetMessage = `DELETE FROM message WHERE id = $1
-	AND NOT EXISTS (SELECT 1 FROM recipient WHERE message = $1)
+	sqlForgetMessage = `DELETE FROM message AS m WHERE m.id = $1
+	AND NOT EXISTS (SELECT 1 FROM recipient r WHERE ` + ofMessage + `)
 	AND NOT EXISTS (SELECT 1 FROM record WHERE message = $1 AND bounce = 1)`
-	sqlForgetBody   = `UPDATE message SET segment = NULL WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM recipient WHERE message = $1)`
+	sqlForgetBody   = `UPDATE message AS m SET segment = NULL WHERE m.id = $1 AND NOT EXISTS (SELECT 1 FROM recipient r WHERE ` + ofMessage + `)`
 	sqlEmptySegment = `SELECT id FROM segment WHERE id = $1 AND owner = 0 AND clean
 	AND NOT EXISTS (SELECT 1 FROM message WHERE segment = $1)`
 	sqlDropSegment = `DELETE FROM segment WHERE id = $1`

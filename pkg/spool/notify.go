@@ -24,16 +24,17 @@ type Delay struct {
 const pendingPage = 500
 
 const (
-	sqlBouncing = `SELECT ` + messageColumns + `, NOT EXISTS (SELECT 1 FROM recipient WHERE message = m.id) FROM message m
+	sqlBouncing = `SELECT ` + messageColumns + `, NOT EXISTS (SELECT 1 FROM recipient r WHERE ` + ofMessage + `) FROM message m
 	WHERE m.id IN (SELECT message FROM record WHERE bounce = 1 ORDER BY message LIMIT $1) ORDER BY m.id`
 	sqlBounced  = `SELECT ` + recordColumns + ` FROM record c WHERE c.message = $1 AND c.bounce = 1 ORDER BY c.id`
 	sqlReported = `UPDATE record SET bounce = 2 WHERE id = $1 AND bounce = 1 RETURNING message`
 	sqlTold     = `DELETE FROM message WHERE id = $1 AND segment IS NULL
 	AND NOT EXISTS (SELECT 1 FROM record WHERE message = $1 AND bounce = 1)`
 	sqlDelayed = `SELECT ` + messageColumns + ` FROM message m WHERE m.queued_at < $1 AND NOT m.noticed AND NOT m.notification
-	AND m.sender_domain <> '' AND EXISTS (SELECT 1 FROM recipient WHERE message = m.id AND status = 'deferred') ORDER BY m.id LIMIT $2`
-	sqlDeferredOf = `SELECT ` + queueColumns + ` FROM recipient r WHERE r.message = $1 AND r.status = 'deferred' ORDER BY r.id`
-	sqlNoticed    = `UPDATE message SET noticed = TRUE WHERE id = $1 AND NOT noticed`
+	AND m.sender_domain <> '' AND EXISTS (SELECT 1 FROM recipient r WHERE ` + ofMessage + ` AND r.status = 'deferred') ORDER BY m.id LIMIT $2`
+	sqlDeferredOf = `SELECT ` + queueColumns + ` FROM message m JOIN recipient r ON ` + ofMessage + `
+	WHERE m.id = $1 AND r.status = 'deferred' ORDER BY r.id`
+	sqlNoticed = `UPDATE message SET noticed = TRUE WHERE id = $1 AND NOT noticed`
 )
 
 // PendingBounces gives messages of which the sender has to be told that recipients bounced, up

@@ -24,6 +24,9 @@ const (
 	c.outcome, c.session, c.attempts, c.settled_at`
 )
 
+// ofMessage is the condition that a recipient r is one of message m's, which are numbered one after another.
+const ofMessage = `r.id BETWEEN m.first_recipient AND m.last_recipient`
+
 // rawRow is a row whose documents are not decoded yet.
 type rawRow struct {
 	Row

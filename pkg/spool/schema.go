@@ -152,6 +152,13 @@ DROP INDEX recipient_key;
 DROP INDEX record_key;
 ALTER TABLE record DROP COLUMN key;
 CREATE INDEX record_recipient ON record (recipient);
+-- a message's recipients are numbered one after another when it is accepted, so no index has to find them
+ALTER TABLE message ADD COLUMN first_recipient BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE message ADD COLUMN last_recipient BIGINT NOT NULL DEFAULT 0;
+UPDATE message SET
+	first_recipient = coalesce((SELECT min(r.id) FROM recipient r WHERE r.message = message.id), 0),
+	last_recipient = coalesce((SELECT max(r.id) FROM recipient r WHERE r.message = message.id), 0);
+DROP INDEX recipient_message;
 `}
 
 // migrate creates the tables of a new database and brings an old one up to date. A newer or

@@ -41,8 +41,8 @@ const (
 	outcome = $8, session = $9,
 	attempts = CASE WHEN $11 <> '' AND length(attempts) < $10 THEN attempts || latest ELSE attempts END,
 	latest = CASE WHEN $11 <> '' THEN $11 ELSE latest END, owner = 0, sending = FALSE WHERE id = $1 AND +owner = $2`
-	sqlComplete = `SELECT segment, start, length FROM message WHERE id = $1 AND segment IS NOT NULL
-	AND NOT EXISTS (SELECT 1 FROM recipient WHERE message = $1)`
+	sqlComplete = `SELECT segment, start, length FROM message m WHERE m.id = $1 AND segment IS NOT NULL
+	AND NOT EXISTS (SELECT 1 FROM recipient r WHERE ` + ofMessage + `)`
 )
 
 // Settle writes outcomes of claimed recipients: the final ones (delivered, bounced, cancelled)

@@ -296,6 +296,9 @@ ALTER TABLE message ADD COLUMN wipe BOOLEAN NOT NULL DEFAULT FALSE;
 PRAGMA user_version = 1`,
 	2: `ALTER TABLE record ADD COLUMN key BLOB NOT NULL DEFAULT x'00';
 UPDATE record SET key = coalesce((SELECT key FROM known k WHERE k.recipient = record.recipient), x'00');
+ALTER TABLE message DROP COLUMN first_recipient;
+ALTER TABLE message DROP COLUMN last_recipient;
+CREATE INDEX recipient_message ON recipient (message);
 DROP INDEX record_recipient;
 ALTER TABLE record DROP COLUMN recipient;
 DROP TABLE known;

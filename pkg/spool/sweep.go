@@ -25,7 +25,7 @@ type Recovery struct {
 const (
 	sqlBuried = `SELECT id FROM owner WHERE buried`
 	sqlToWipe = `SELECT id, segment, start, length FROM message m WHERE segment IS NOT NULL
-	AND NOT EXISTS (SELECT 1 FROM recipient WHERE message = m.id)`
+	AND NOT EXISTS (SELECT 1 FROM recipient r WHERE ` + ofMessage + `)`
 	sqlUnclean   = `SELECT id FROM segment WHERE owner = 0 AND NOT clean ORDER BY id`
 	sqlLiveIn    = `SELECT start, length FROM message WHERE segment = $1 ORDER BY start`
 	sqlCleaned   = `UPDATE segment SET clean = TRUE WHERE id = $1 AND owner = 0`
