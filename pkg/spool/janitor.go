@@ -138,7 +138,6 @@ func (j *janitor) clean(chores []chore) error {
 		failed = distinct(failed, j.s.disown(seg, !j.dirty[seg.id]))
 		touched = append(touched, seg.id)
 	}
-	slices.Sort(wiped)
 	return distinct(failed, j.s.forget(wiped, touched))
 }
 
@@ -230,10 +229,10 @@ func (s *Spool) disown(seg *segment, clean bool) error {
 const (
 	sqlDisownSegment = `UPDATE segment SET owner = 0, clean = $2 WHERE id = $1`
 	// A message of which a bounce has to be told yet stays, without its body.
-	sqlForgetMessage = `DELETE FROM message AS m WHERE m.id = $1
+	sqlForgetMessages = `DELETE FROM message AS m WHERE m.id BETWEEN $1 AND $2
 	AND NOT EXISTS (SELECT 1 FROM recipient r WHERE ` + ofMessage + `)
-	AND NOT EXISTS (SELECT 1 FROM record WHERE message = $1 AND bounce = 1)`
-	sqlForgetBody   = `UPDATE message AS m SET segment = NULL WHERE m.id = $1 AND NOT EXISTS (SELECT 1 FROM recipient r WHERE ` + ofMessage + `)`
+	AND NOT EXISTS (SELECT 1 FROM record c WHERE c.message = m.id AND c.bounce = 1)`
+	sqlForgetBodies = `UPDATE message AS m SET segment = NULL WHERE m.id BETWEEN $1 AND $2 AND segment IS NOT NULL AND NOT EXISTS (SELECT 1 FROM recipient r WHERE ` + ofMessage + `)`
 	sqlEmptySegment = `SELECT id FROM segment WHERE id = $1 AND owner = 0 AND clean
 	AND NOT EXISTS (SELECT 1 FROM message WHERE segment = $1)`
 	sqlDropSegment = `DELETE FROM segment WHERE id = $1`
@@ -272,10 +271,10 @@ func (s *Spool) forget(messages, segments []int64) error {
 // forgotten drops messages whose bodies are overwritten, and gives the segments that are
 // empty now.
 func forgotten(t *tx, messages, segments []int64) ([]int64, error) {
-	for _, id := range messages {
-		n, err := t.exec(sqlForgetMessage, id)
-		if err == nil && n == 0 {
-			_, err = t.exec(sqlForgetBody, id)
+	for first, last := range runs(messages) {
+		n, err := t.exec(sqlForgetMessages, first, last)
+		if err == nil && n <= last-first {
+			_, err = t.exec(sqlForgetBodies, first, last)
 		}
 		if err != nil {
 			return nil, err

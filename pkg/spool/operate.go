@@ -69,6 +69,9 @@ func (s *Spool) Cancel(ctx context.Context, f Filter) (Changed, error) {
 		if err == nil && !ok {
 			err = errNoRow
 		}
+		if err == nil {
+			err = dropped(t, []int64{p.id})
+		}
 		return 1, err
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -33,8 +34,8 @@ const (
 	$6, $7, $8, $9, CASE WHEN length(r.attempts) < $10 THEN r.attempts || r.latest ELSE r.attempts END || $11,
 	CASE WHEN m.notification OR m.sender_domain = '' THEN 0 ELSE $12 END
 	FROM recipient r JOIN message m ON m.id = r.message WHERE r.id = $1 AND +r.owner = $2`
-	sqlMessageOf     = `SELECT message FROM recipient WHERE id = $1`
-	sqlDropRecipient = `DELETE FROM recipient WHERE id = $1`
+	sqlMessageOf      = `SELECT message FROM recipient WHERE id = $1`
+	sqlDropRecipients = `DELETE FROM recipient WHERE id BETWEEN $1 AND $2`
 	// What was not delivered may be sent again.
 	sqlDropKnown = `DELETE FROM known WHERE key = (SELECT key FROM recipient WHERE id = $1) AND recipient = $1`
 	sqlPutOff    = `UPDATE recipient SET status = $3, reason = $4, next_at = $5, tries = tries + $6, doubts = doubts + $7,
@@ -73,6 +74,7 @@ func (s *Spool) Settle(_ context.Context, settlements ...Settlement) error {
 	err := s.writer.do(nil, func(t *tx) error {
 		lost = nil
 		var messages []claim
+		var settled []int64
 		for i := range items {
 			ok, err := items[i].apply(t)
 			switch {
@@ -81,11 +83,13 @@ func (s *Spool) Settle(_ context.Context, settlements ...Settlement) error {
 			case !ok:
 				lost = append(lost, items[i].id)
 			case items[i].final:
-				messages = append(messages, items[i].claim)
+				messages, settled = append(messages, items[i].claim), append(settled, items[i].id)
 			}
 		}
-		var err error
-		done, err = completed(t, messages)
+		err := dropped(t, settled)
+		if err == nil {
+			done, err = completed(t, messages)
+		}
 		return err
 	})
 	if err != nil {
@@ -174,7 +178,7 @@ func (s *Spool) nextOf(x *Settlement, now time.Time) any {
 	return next.UnixMilli()
 }
 
-// apply writes it; false where the claim is lost.
+// apply writes it; false where the claim is lost. Who is settled has to be dropped from the queue.
 func (x *settling) apply(t *tx) (bool, error) {
 	for _, f := range x.facts {
 		id, err := t.intern(f)
@@ -205,10 +209,35 @@ func (x *settling) apply(t *tx) (bool, error) {
 	if !x.known {
 		_, err = t.exec(sqlDropKnown, x.id)
 	}
-	if err == nil {
-		_, err = t.exec(sqlDropRecipient, x.id)
-	}
 	return true, err
+}
+
+// dropped takes settled recipients out of the queue.
+func dropped(t *tx, recipients []int64) error {
+	for first, last := range runs(recipients) {
+		if _, err := t.exec(sqlDropRecipients, first, last); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runs sorts numbers and gives the first and the last of those that follow one another. What is
+// settled together was mostly accepted together, and one statement does for all of it.
+func runs(numbers []int64) iter.Seq2[int64, int64] {
+	return func(yield func(first, last int64) bool) {
+		slices.Sort(numbers)
+		for i := 0; i < len(numbers); {
+			first := numbers[i]
+			last := first
+			for i++; i < len(numbers) && numbers[i] <= last+1; i++ {
+				last = numbers[i]
+			}
+			if !yield(first, last) {
+				return
+			}
+		}
+	}
 }
 
 // completed gives the bodies of those of some messages that have no recipients left. Should this
