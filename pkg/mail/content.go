@@ -88,14 +88,14 @@ func (c *Content) whole() Bytes {
 	return nil
 }
 
-// SHA256 is the digest of what WriteTo writes, where that is known without writing it: of a
-// message in memory that goes out as it came. False where it is not known.
-func (c *Content) SHA256() (sum [sha256.Size]byte, known bool) {
+// Whole is what WriteTo writes and its SHA-256, where a message in memory goes out as it came;
+// false where it does not. It is for reading, and good for as long as the Bytes are.
+func (c *Content) Whole() (octets []byte, sum [sha256.Size]byte, ok bool) {
 	whole := c.whole()
 	if whole == nil || c.parsed == nil || c.err != nil || c.parsed.bodyLF > 0 || c.parsed.openEnd || !bytes.Equal(c.head, whole[:c.bodyAt]) {
-		return sum, false
+		return nil, sum, false
 	}
-	return c.parsed.sum, true
+	return whole, c.parsed.sum, true
 }
 
 // WriteTo writes the content to w in pieces. What Parse read from a file is proved by its digest

@@ -69,16 +69,16 @@ func TestWireStamp(t *testing.T) {
 	}
 }
 
-// The digest of a message in memory that goes out as it came is known without writing it; that of
-// one that is changed on its way, or lies in a file, is not.
-func TestWireSHA256(t *testing.T) {
+// A message in memory that goes out as it came is there whole, with its digest; one that is changed
+// on its way, or lies in a file, is not.
+func TestWireWhole(t *testing.T) {
 	t.Parallel()
 	st := Stamp{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), "<new@x>"}
 	const full = "Date: Fri, 02 Jan 2026 03:04:05 +0000\r\nMessage-ID: <1@x>\r\nFrom: a@x.com\r\nTo: b@x.com\r\n"
 	large := strings.Repeat("0123456789abcd\r\n", 3*chunkSize/16)
 	for name, tt := range map[string]struct {
 		in    string
-		known bool
+		whole bool
 	}{
 		"as it came":           {full + "\r\nx\r\n", true},
 		"as it came, large":    {full + "\r\n" + large, true},
@@ -91,29 +91,29 @@ func TestWireSHA256(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if known := checkDigest(t, tt.in, st); known != tt.known {
-				t.Errorf("known: %v, want %v", known, tt.known)
+			if whole := checkWhole(t, tt.in, st); whole != tt.whole {
+				t.Errorf("whole: %v, want %v", whole, tt.whole)
 			}
-			if _, known := mustParse(t, tt.in).Wire(st).SHA256(); known {
-				t.Error("that of a file is known")
+			if _, _, whole := mustParse(t, tt.in).Wire(st).Whole(); whole {
+				t.Error("a file is in memory")
 			}
 		})
 	}
 }
 
-// checkDigest holds the digest that a message in memory says it has on the wire against what it
-// has, and tells whether it says any.
-func checkDigest(t testing.TB, s string, st Stamp) bool {
+// checkWhole holds what a message in memory says it is on the wire against what it is, and tells
+// whether it says so.
+func checkWhole(t testing.TB, s string, st Stamp) bool {
 	t.Helper()
 	m, err := Parse(Bytes(s), int64(len(s)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum, known := m.Wire(st).SHA256()
-	if wire := wireOf(t, m, st); known && (sum != sha256.Sum256([]byte(wire)) || wire != s) {
-		t.Fatalf("%q goes out as %q, with another digest", s, wire)
+	octets, sum, whole := m.Wire(st).Whole()
+	if wire := wireOf(t, m, st); whole && (string(octets) != wire || sum != sha256.Sum256(octets)) {
+		t.Fatalf("%q goes out as %q, and is said to be %q", s, wire, octets)
 	}
-	return known
+	return whole
 }
 
 // changing is a file that is rewritten while it is in use.

@@ -40,7 +40,7 @@ func FuzzParse(f *testing.F) {
 		m.AutoSubmitted()
 		wire := wireOf(t, m, st)
 		checkWire(t, wire)
-		checkDigest(t, s, st)
+		checkWhole(t, s, st)
 		arrives(t, m, wireOf(t, m, Stamp{}))
 		if resent, _ := m.countFields(); resent {
 			return // without its Resent-Bcc it may not be a resent one any more

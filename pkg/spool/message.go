@@ -10,7 +10,9 @@ import (
 	"github.com/sendctl/sendctl/pkg/policy"
 )
 
-// Content is a body in wire form: CRLF line ends, not dot-stuffed.
+// Content is a body in wire form: CRLF line ends, not dot-stuffed. One that is in memory in this
+// form may say so by a method Whole() (octets []byte, sum [32]byte, ok bool): its octets and their
+// SHA-256. They are kept for a while and must not change any more.
 type Content interface {
 	// WriteTo writes exactly Size octets, or fails.
 	io.WriterTo

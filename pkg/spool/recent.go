@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"bytes"
 	"sync"
 
 	"github.com/sendctl/sendctl/pkg/delivery"
@@ -31,7 +30,7 @@ type recentBody struct {
 	puts  int
 }
 
-// put keeps a copy of a body, if there is room.
+// put keeps a body, which nobody changes any more, if there is room.
 func (r *recentBodies) put(p place, body []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -50,7 +49,7 @@ func (r *recentBodies) put(p place, body []byte) {
 	if r.bodies == nil {
 		r.bodies = map[place][]byte{}
 	}
-	r.bodies[p] = bytes.Clone(body)
+	r.bodies[p] = body
 	r.order = append(r.order, recentBody{p, r.puts})
 	r.octets += len(body)
 }

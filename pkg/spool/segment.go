@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -158,17 +159,22 @@ func (sh *shelf) put(body Content) (*segment, place, error) {
 		w = &bodyWriter{hash: sha256.New(), buf: make([]byte, 0, writeSize)}
 	}
 	defer sh.buffers.Put(w)
-	w.reset(s.file, start, body)
-	_, err = body.WriteTo(w)
+	w.reset(s.file, start, body.Size())
 	p := place{segment: s.id, start: start, length: body.Size()}
-	if err == nil {
-		whole := w.buf // unless it was longer
-		if err = w.finish(); err == nil {
-			p.sum = w.sum()
-			if int64(len(whole)) == p.length {
-				sh.recent.put(p, whole)
-			}
+	octets, sum, whole := wholeOf(body)
+	if whole {
+		err = w.write(octets)
+		p.sum = sum
+	} else if _, err = body.WriteTo(w); err == nil {
+		if p.length <= inMemory {
+			octets = bytes.Clone(w.buf)
 		}
+		if err = w.finish(); err == nil {
+			w.hash.Sum(p.sum[:0])
+		}
+	}
+	if err == nil && int64(len(octets)) == p.length && p.length <= inMemory {
+		sh.recent.put(p, octets)
 	}
 	w.file = nil
 	if w.failed != nil {
@@ -183,8 +189,6 @@ func (sh *shelf) put(body Content) (*segment, place, error) {
 // bodyWriter gathers a body into few writes, sums it up, and never leaves its space.
 type bodyWriter struct {
 	hash     hash.Hash
-	known    bool // the sum was known before
-	digest   [sha256.Size]byte
 	buf      []byte
 	file     io.WriterAt
 	at, left int64
@@ -193,26 +197,20 @@ type bodyWriter struct {
 
 var errLength = errors.New("its length is not what was announced")
 
-func (w *bodyWriter) reset(f io.WriterAt, at int64, body Content) {
+func (w *bodyWriter) reset(f io.WriterAt, at, length int64) {
 	w.hash.Reset()
-	w.buf, w.file, w.at, w.left, w.failed = w.buf[:0], f, at, body.Size(), nil
-	w.known = false
-	if b, ok := body.(summed); ok {
-		w.digest, w.known = b.SHA256()
-	}
+	w.buf, w.file, w.at, w.left, w.failed = w.buf[:0], f, at, length, nil
 }
 
-// summed is a Content that may know the SHA-256 of what it writes.
-type summed interface {
-	SHA256() ([sha256.Size]byte, bool)
-}
-
-// sum is the SHA-256 of what was written.
-func (w *bodyWriter) sum() [sha256.Size]byte {
-	if !w.known {
-		w.hash.Sum(w.digest[:0])
+// wholeOf is a body that is in memory as it has to be written, with its SHA-256.
+func wholeOf(body Content) (octets []byte, sum [sha256.Size]byte, ok bool) {
+	b, ok := body.(interface {
+		Whole() ([]byte, [sha256.Size]byte, bool)
+	})
+	if !ok {
+		return nil, sum, false
 	}
-	return w.digest
+	return b.Whole()
 }
 
 // Write takes a part of the body.
@@ -235,12 +233,16 @@ func (w *bodyWriter) Write(p []byte) (int, error) {
 }
 
 func (w *bodyWriter) flush() error {
-	if !w.known {
-		w.hash.Write(w.buf)
-	}
-	n, err := w.file.WriteAt(w.buf, w.at)
-	w.at += int64(n)
+	w.hash.Write(w.buf)
+	err := w.write(w.buf)
 	w.buf = w.buf[:0]
+	return err
+}
+
+// write puts octets into the file as they are.
+func (w *bodyWriter) write(octets []byte) error {
+	n, err := w.file.WriteAt(octets, w.at)
+	w.at += int64(n)
 	w.failed = err
 	return err
 }
