@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/sendctl/sendctl/pkg/courier"
 	"github.com/sendctl/sendctl/pkg/delivery"
 	"github.com/sendctl/sendctl/pkg/mail"
@@ -68,6 +70,7 @@ type batch struct {
 	engine *engine
 	slots  []slot
 	short  shortage
+	room   *semaphore.Weighted // for what is being accepted, in octets
 
 	decider *policy.Decider
 }
@@ -84,12 +87,17 @@ type slot struct {
 // (RFC 5321 §6.3).
 const maxHops = 100
 
-// readers is how many inputs are read and accepted at once: the more wait for one commit, the
-// fewer commits are needed.
-const readers = 96
+const (
+	// readers is how many inputs are read and accepted at once: the more wait for one commit, the
+	// fewer commits are needed.
+	readers = 96
+	// accepting is how many octets of them there are at once: large ones gain nothing by it, and
+	// what is accepted long before it is sent has to be read again.
+	accepting = 2 << 20
+)
 
 func newBatch(cfg Config, opts Options, inputs []Input) *batch {
-	b := &batch{cfg: cfg, opts: opts, slots: make([]slot, len(inputs)), decider: policy.NewDecider(opts.Sender, opts.Rules)}
+	b := &batch{cfg: cfg, opts: opts, slots: make([]slot, len(inputs)), decider: policy.NewDecider(opts.Sender, opts.Rules), room: semaphore.NewWeighted(accepting)}
 	b.report = Report{Batch: newID(), Profile: opts.Sender.Name, Started: cfg.Clock(), Rows: []*Row{}, Refused: []Refusal{}}
 	return b
 }

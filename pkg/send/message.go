@@ -1,6 +1,7 @@
 package send
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
@@ -8,6 +9,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/sendctl/sendctl/pkg/mail"
 	"github.com/sendctl/sendctl/pkg/policy"
@@ -40,13 +43,14 @@ type source struct {
 	io.ReaderAt
 	size int64
 	file *os.File
+	room *semaphore.Weighted // what it took of it
 }
 
 // inMemory is up to how many octets an input is read at once.
 const inMemory = 64 << 10
 
-// openSource opens an input. short is told whether descriptors are.
-func openSource(in Input, short *shortage) (*source, error) {
+// open opens an input, once there is room for it.
+func (b *batch) open(in Input) (*source, error) {
 	if in.Data != nil {
 		return &source{ReaderAt: mail.Bytes(in.Data), size: int64(len(in.Data))}, nil
 	}
@@ -57,31 +61,48 @@ func openSource(in Input, short *shortage) (*source, error) {
 	if !info.Mode().IsRegular() { // to open a pipe would not return
 		return nil, fmt.Errorf("%s is not a regular file", in.Name)
 	}
-	s := &source{size: info.Size()}
+	s := &source{size: info.Size(), room: b.room}
+	_ = b.room.Acquire(context.Background(), s.weight()) // others give theirs back, whatever becomes of them
+	if err := s.read(in, &b.short); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// weight is how many octets it has in memory at once.
+func (s *source) weight() int64 { return min(s.size, inMemory) }
+
+// read reads what is small, and opens the file of what is not. short is told whether descriptors are.
+func (s *source) read(in Input, short *shortage) (err error) {
 	if s.size > inMemory {
 		s.file, err = patiently(short, func() (*os.File, error) { return os.Open(in.Name) })
 		s.ReaderAt = s.file
-		return s, err
+		return err
 	}
 	data := make([]byte, s.size+1) // one more, to see whether it goes on
 	n, err := patiently(short, func() (int, error) { return readStart(in.Name, data) })
 	// One that is being written to is longer or shorter, which the parser finds.
 	s.ReaderAt = mail.Bytes(data[:n])
-	return s, err
+	return err
 }
 
-// close closes the file, if it is open.
+// close closes the file, if it is open, and makes room for another.
 func (s *source) close() {
 	if s.file != nil {
 		_ = s.file.Close() // it was only read
 		s.file = nil
+	}
+	if s.room != nil {
+		s.room.Release(s.weight())
+		s.room = nil
 	}
 }
 
 // read parses an input and makes it ready for acceptance: reverse-path, recipients, what
 // rules look at, and the fields that it lacks. Its source is open until it is closed.
 func (b *batch) read(in Input) (*draft, error) {
-	src, err := openSource(in, &b.short)
+	src, err := b.open(in)
 	if err != nil {
 		return nil, err
 	}
