@@ -289,3 +289,29 @@ func TestOneFailsTheOthersDoNot(t *testing.T) {
 		t.Errorf("%d written, %v", written, err)
 	}
 }
+
+// unsyncable is a file that cannot be synced once; after that it says that it can.
+type unsyncable struct {
+	bodyFile
+	failed bool
+}
+
+func (f *unsyncable) Sync() error {
+	if f.failed {
+		return nil
+	}
+	f.failed = true
+	return syscall.EIO
+}
+
+// F1: once a segment could not be synced nothing of it is taken for durable, whatever the system
+// says the next time.
+func TestSegmentThatWasNotSyncedOnce(t *testing.T) {
+	t.Parallel()
+	s := &segment{path: "x", file: &unsyncable{}}
+	for range 2 {
+		if err := s.sync(); !errors.Is(err, syscall.EIO) || !s.broken.Load() {
+			t.Errorf("%v, broken: %v", err, s.broken.Load())
+		}
+	}
+}

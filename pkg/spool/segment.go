@@ -36,6 +36,8 @@ type segment struct {
 	file  bodyFile
 	// broken: it could not be written or synced, and is not used for another body.
 	broken atomic.Bool
+	// lost is why it could not be synced; for whoever syncs, one at a time.
+	lost error
 
 	// Under the shelf's lock:
 	end    int64 // where the next body begins
@@ -43,14 +45,16 @@ type segment struct {
 	sealed bool  // nothing is appended any more
 }
 
-// sync makes all bodies that are completely written durable. After a failure the segment is
-// not used any more: the system may have dropped what it could not write, and not say so again.
+// sync makes all bodies that are completely written durable. Once it failed it always does: the
+// system may have dropped what it could not write, and not say so again.
 func (s *segment) sync() error {
-	if err := s.file.Sync(); err != nil {
-		s.broken.Store(true)
-		return stateError("writing", s.path, err)
+	if s.lost == nil {
+		s.lost = stateError("writing", s.path, s.file.Sync())
 	}
-	return nil
+	if s.lost != nil {
+		s.broken.Store(true)
+	}
+	return s.lost
 }
 
 // shelf is where this process puts bodies.
@@ -207,10 +211,10 @@ func wholeOf(body Content) (octets []byte, sum [sha256.Size]byte, ok bool) {
 	b, ok := body.(interface {
 		Whole() ([]byte, [sha256.Size]byte, bool)
 	})
-	if !ok {
-		return nil, sum, false
+	if ok {
+		octets, sum, ok = b.Whole()
 	}
-	return b.Whole()
+	return octets, sum, ok && int64(len(octets)) == body.Size()
 }
 
 // Write takes a part of the body.

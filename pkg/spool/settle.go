@@ -212,12 +212,18 @@ func (x *settling) apply(t *tx) (bool, error) {
 	return true, err
 }
 
-// dropped takes settled recipients out of the queue.
+// dropped takes settled recipients out of the queue, each of which has to be there once.
 func dropped(t *tx, recipients []int64) error {
+	left := int64(len(recipients))
 	for first, last := range runs(recipients) {
-		if _, err := t.exec(sqlDropRecipients, first, last); err != nil {
+		n, err := t.exec(sqlDropRecipients, first, last)
+		if err != nil {
 			return err
 		}
+		left -= n
+	}
+	if left != 0 {
+		return errNoRow
 	}
 	return nil
 }

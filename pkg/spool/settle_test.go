@@ -193,3 +193,40 @@ func TestSegmentsRotate(t *testing.T) {
 	}
 	mustSettle(t, s, delivered(), time.Time{}, ids(entries[2])...)
 }
+
+// A recipient that is settled twice at once is a mistake, of which nothing is written.
+func TestSettledTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, stateDir(t), Options{})
+	in := incoming(1, "a@b.test", "b@b.test")
+	in.Claim = true
+	mine := ids(mustAdd(t, s, in).Entry)
+	once := Settlement{Recipient: mine[0], Outcome: delivered()}
+	if err := s.Settle(t.Context(), once, Settlement{Recipient: mine[1], Outcome: delivered()}, once); err == nil {
+		t.Error("it was taken")
+	}
+	if n := len(recorded(t, s)); n != 0 || len(queued(t, s)) != 2 {
+		t.Errorf("%d recorded, and %d queued", n, len(queued(t, s)))
+	}
+}
+
+func TestRuns(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		numbers []int64
+		want    [][2]int64
+	}{
+		{nil, nil},
+		{[]int64{7}, [][2]int64{{7, 7}}},
+		{[]int64{3, 1, 2, 9, 5, 6}, [][2]int64{{1, 3}, {5, 6}, {9, 9}}},
+		{[]int64{2, 1, 2, 4}, [][2]int64{{1, 2}, {4, 4}}},
+	} {
+		var got [][2]int64
+		for first, last := range runs(tt.numbers) {
+			got = append(got, [2]int64{first, last})
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("runs of %v: %s", tt.numbers, diff)
+		}
+	}
+}
