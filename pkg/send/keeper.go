@@ -10,8 +10,8 @@ import (
 )
 
 // keeper writes what became of recipients to the spool, many at a time, and only then tells
-// the observer. A session does not wait for it: its next message's intent is written behind
-// the outcome, so on a connection no more than one message is ever out and not recorded.
+// the observer. A session does not wait for it: what is out and not recorded is bounded by the
+// intents that sessions have, for a later one is written behind the outcomes before it.
 type keeper struct {
 	spool *spool.Spool
 	tell  func(...*Row)

@@ -88,7 +88,10 @@ func (q *stream) follower() *talk {
 	if q.m.pace < Ahead || !q.m.grouped() {
 		return nil
 	}
-	for len(q.ahead) < lookahead && q.pull() {
+	for len(q.ahead) < lookahead {
+		if !q.pull() {
+			break
+		}
 	}
 	if len(q.ahead) == 0 || q.ahead[0].chunked() {
 		return nil

@@ -41,13 +41,7 @@ func (s *Session) readReply(timeout time.Duration) (mail.Reply, error) {
 	var reply mail.Reply
 	total, awaited := 0, false
 	for n := 1; ; n++ {
-		if !awaited && !s.lineHere() {
-			awaited = true
-			if err := s.conn.SetReadDeadline(s.deadline(timeout)); err != nil {
-				return mail.Reply{}, err
-			}
-		}
-		raw, err := s.readLine()
+		raw, err := s.awaitLine(timeout, &awaited)
 		if err != nil {
 			return mail.Reply{}, err
 		}
@@ -75,10 +69,18 @@ func (s *Session) readReply(timeout time.Duration) (mail.Reply, error) {
 	}
 }
 
-// lineHere reports a line that can be read without waiting.
-func (s *Session) lineHere() bool {
+// awaitLine reads a line of a reply. The deadline begins when the reply is first waited for: what
+// came with another one needs none.
+func (s *Session) awaitLine(timeout time.Duration, awaited *bool) (string, error) {
 	here, err := s.in.Peek(s.in.Buffered())
-	return err == nil && bytes.IndexByte(here, '\n') >= 0
+	if err == nil && !*awaited && bytes.IndexByte(here, '\n') < 0 {
+		*awaited = true
+		err = s.conn.SetReadDeadline(s.deadline(timeout))
+	}
+	if err != nil {
+		return "", err
+	}
+	return s.readLine()
 }
 
 // readLine reads up to CRLF and returns the line without it.
