@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"errors"
+	"time"
 
 	"github.com/sendctl/sendctl/pkg/delivery"
 	"github.com/sendctl/sendctl/pkg/mail"
@@ -58,7 +59,9 @@ func (t *talk) commit() error {
 
 // final reads the reply to the end of the content.
 func (t *talk) final() {
+	began := time.Now()
 	reply, err := t.s.readReply(t.s.opts.Timeouts.DataDone)
+	t.m.prompt = time.Since(began) < prompt
 	switch {
 	case err != nil:
 		t.doubt(err)

@@ -22,6 +22,7 @@ type Mailer struct {
 	window int
 	// chunks: the server took a message by BDAT.
 	chunks bool
+	prompt bool   // the last message was answered at once
 	buffer []byte // for content in chunks
 }
 

@@ -19,7 +19,8 @@ type canned struct {
 	net.Conn
 	in    *bufio.Reader
 	said  bytes.Buffer
-	whole string // what is said in one piece when its turn comes
+	whole string        // what is said in one piece when its turn comes
+	think time.Duration // how long it takes over each line
 }
 
 func say(says string) *canned {
@@ -27,6 +28,7 @@ func say(says string) *canned {
 }
 
 func (c *canned) Read(p []byte) (int, error) {
+	time.Sleep(c.think)
 	line, err := c.in.Peek(min(len(p), max(1, c.in.Buffered())))
 	if c.whole != "" && c.in.Buffered() == len(c.whole) && len(p) >= len(c.whole) {
 		return c.in.Read(p)

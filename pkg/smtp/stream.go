@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"io"
+	"time"
 
 	"github.com/sendctl/sendctl/pkg/delivery"
 )
@@ -88,7 +89,11 @@ func (q *stream) follower() *talk {
 	if q.m.pace < Ahead || !q.m.grouped() {
 		return nil
 	}
-	for len(q.ahead) < lookahead {
+	most := 1
+	if q.m.prompt {
+		most = lookahead
+	}
+	for len(q.ahead) < most {
 		if !q.pull() {
 			break
 		}
@@ -99,9 +104,14 @@ func (q *stream) follower() *talk {
 	return q.ahead[0]
 }
 
-// lookahead is how many transactions are asked for beyond the one whose content is sent: what has
-// to be made durable for them is, so that a session need not wait for the disk at each message.
-const lookahead = 3
+const (
+	// lookahead is how many transactions are asked for beyond the one whose content is sent, where
+	// the server is prompt: what has to be made durable for them is, so that the session need not
+	// wait for the disk at each message. Any other session has time for that, and has just the next.
+	lookahead = 3
+	// prompt is within what time such a server answers a message.
+	prompt = 20 * time.Millisecond
+)
 
 // begin prepares a transaction; nil where the server can serve none of its recipients.
 func (m *Mailer) begin(tx *Transaction) *talk {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/sendctl/sendctl/pkg/delivery"
 	"github.com/sendctl/sendctl/pkg/mail"
@@ -91,6 +93,32 @@ func TestStreamGroups(t *testing.T) {
 			t.Errorf("pace %d: usable %v, %d uses, pace %d", c.pace, m.Usable(), m.Uses(), m.Pace())
 		}
 		m.Close()
+	}
+}
+
+// A session whose server answers at once has several transactions made ready ahead, any other one
+// just the next: what a slow one has is not there for others.
+func TestStreamLooksAhead(t *testing.T) {
+	t.Parallel()
+	for think, want := range map[time.Duration]int{0: 1 + lookahead, prompt: 2} {
+		synctest.Test(t, func(t *testing.T) {
+			conn := say(offersAll + strings.Repeat("250 ok\r\n250 ok\r\n354 go\r\n250 taken\r\n", 8))
+			conn.think = think
+			under, most := 0, 0
+			m, answers := streamed(t, Ahead, 8, conn, func(_ int, tx *Transaction) {
+				under++
+				most = max(most, under)
+				done := tx.Done
+				tx.Done = func(a []Answer) {
+					under--
+					done(a)
+				}
+			})
+			if most != want || !answers[7][0].Delivered() {
+				t.Errorf("%v a line: %d transactions at once, want %d; the last was answered %+v", think, most, want, answers[7])
+			}
+			m.Close()
+		})
 	}
 }
 
