@@ -8,7 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
+	"strings"
 	"testing"
 	"time"
 )
@@ -26,13 +26,21 @@ func (c cost) String() string {
 
 func costOf(t *testing.T, c *exec.Cmd, allowed ...int) cost {
 	t.Helper()
+	file := filepath.Join(t.TempDir(), "status")
+	c.Env = append(c.Env, statusFile+"="+file)
 	began := time.Now()
 	out := runToEnd(t, c, allowed...)
-	usage, ok := c.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		t.Fatal("no rusage")
+	took := cost{time: time.Since(began), out: out}
+	status, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return cost{time.Since(began), usage.Maxrss >> 10, out}
+	_, peak, _ := strings.Cut(string(status), "VmHWM:")
+	if _, err := fmt.Sscanf(peak, "%d kB", &took.memory); err != nil {
+		t.Fatalf("no peak of memory in %q: %v", status, err)
+	}
+	took.memory >>= 10
+	return took
 }
 
 // crowd writes messages with recipients and gives their directory.
@@ -64,7 +72,7 @@ func TestManyRecipients(t *testing.T) {
 		if n := bytes.Count(took.out, []byte(",delivered,")); n != all {
 			t.Errorf("%d of %d delivered", n, all)
 		}
-		if took.memory > 150 {
+		if took.memory > 150 && !underRace { // the detector's own memory is a multiple of it
 			t.Errorf("it took %d MiB", took.memory)
 		}
 	}

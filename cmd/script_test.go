@@ -34,11 +34,30 @@ func setClock() func() time.Time {
 // TestMain lets the scripts run the command itself, each time in a process of its own.
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
-		os.Exit(runProcess(setClock()))
+		status := runProcess(setClock())
+		if file := os.Getenv(statusFile); file != "" {
+			keepStatus(file)
+		}
+		os.Exit(status)
 	}
 	testscript.Main(m, map[string]func(){
 		"sendctl": func() { os.Exit(Main()) },
 	})
+}
+
+// statusFile names the file into which a command that is to be measured copies what Linux says of
+// it at its end. What wait(2) says of memory is that of the process that started it, if that had more.
+const statusFile = "SENDCTL_TEST_STATUS"
+
+func keepStatus(file string) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err == nil {
+		err = os.WriteFile(file, status, 0o600)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 // The scripts under testdata/script are the command line's specification: each runs sendctl
