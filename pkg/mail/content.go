@@ -80,18 +80,10 @@ func soundMessageID(id string) bool {
 // (RFC 1870 §5).
 func (c *Content) Size() int64 { return c.wire }
 
-// whole is the source where it is in memory, where it cannot change; else nil.
-func (c *Content) whole() Bytes {
-	if b, ok := c.src.(Bytes); ok && int64(len(b)) == c.size {
-		return b
-	}
-	return nil
-}
-
 // Whole is what WriteTo writes and its SHA-256, where a message in memory goes out as it came;
 // false where it does not. It is for reading, and good for as long as the Bytes are.
 func (c *Content) Whole() (octets []byte, sum [sha256.Size]byte, ok bool) {
-	whole := c.whole()
+	whole := inMemory(c.src, c.size)
 	if whole == nil || c.parsed == nil || c.err != nil || c.parsed.bodyLF > 0 || c.parsed.openEnd || !bytes.Equal(c.head, whole[:c.bodyAt]) {
 		return nil, sum, false
 	}
@@ -105,7 +97,7 @@ func (c *Content) WriteTo(w io.Writer) (int64, error) {
 	if c.err != nil {
 		return 0, c.err
 	}
-	in := openSource(c.src, c.size, c.parsed != nil && c.whole() == nil)
+	in := openSource(c.src, c.size, c.parsed != nil && inMemory(c.src, c.size) == nil)
 	out := contentWriter{w: w}
 	if c.parsed != nil && c.parsed.bodyLF > 0 {
 		out.buf = make([]byte, 0, min(chunkSize, 2*c.size)) // at worst all of it is LFs

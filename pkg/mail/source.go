@@ -31,6 +31,14 @@ func (b Bytes) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
+// inMemory is a source of size octets where it is in memory, and so cannot change; else nil.
+func inMemory(src io.ReaderAt, size int64) Bytes {
+	if b, ok := src.(Bytes); ok && int64(len(b)) == size {
+		return b
+	}
+	return nil
+}
+
 // source reads a message once from front to back, in chunks.
 type source struct {
 	src       io.ReaderAt
@@ -43,10 +51,8 @@ type source struct {
 }
 
 func openSource(src io.ReaderAt, size int64, hashed bool) source {
-	s := source{src: src, size: size, hashed: hashed}
-	if b, ok := src.(Bytes); ok && int64(len(b)) == size {
-		s.whole = b
-	} else {
+	s := source{src: src, size: size, hashed: hashed, whole: inMemory(src, size)}
+	if s.whole == nil {
 		s.buf = make([]byte, 1+min(chunkSize, max(0, size)))
 	}
 	if hashed && size > chunkSize {

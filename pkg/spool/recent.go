@@ -43,7 +43,7 @@ func (r *recentBodies) put(p place, body []byte) {
 		r.drop(oldest.place)
 		r.order = r.order[1:]
 	}
-	if r.octets+len(body) > maxRecent || len(r.order) > stale {
+	if r.octets+len(body) > maxRecent {
 		return
 	}
 	if r.bodies == nil {
