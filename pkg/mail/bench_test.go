@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"bytes"
 	"io"
 	"strings"
 	"testing"
@@ -53,18 +54,71 @@ func BenchmarkWireWriteTo(b *testing.B) {
 	}
 }
 
+// linesOf is about n octets of lines that are as long as width says.
+func linesOf(n int, start string, width func(i int) int) []byte {
+	var b []byte
+	for i := 0; len(b) < n; i++ {
+		b = append(b, start...)
+		for range width(i) - len(start) {
+			b = append(b, "sixteen letters "[len(b)%16])
+		}
+		b = append(b, "\r\n"...)
+	}
+	return b
+}
+
+func always(n int) func(int) int { return func(int) int { return n } }
+
+// ragged is 30 to 79, in no order that could be foreseen.
+func ragged(i int) int { return 30 + i*i*7919%997%50 }
+
+var benchLines = []struct {
+	name string
+	p    []byte
+}{
+	{"2KB", linesOf(2<<10, "", always(70))},
+	{"2KB-ragged", linesOf(2<<10, "", ragged)},
+	{"50KB", linesOf(50<<10, "", always(70))},
+	{"50KB-base64", linesOf(50<<10, "", always(76))},
+	{"50KB-ragged", linesOf(50<<10, "", ragged)},
+	{"50KB-long", linesOf(50<<10, "", always(maxLineOctets))},
+	{"50KB-dots", linesOf(50<<10, ".", always(70))},
+	{"50KB-LF", bytes.ReplaceAll(linesOf(50<<10, "", always(70)), []byte("\r\n"), []byte("\n"))},
+}
+
 func BenchmarkDotWriter(b *testing.B) {
-	p := []byte(messageOf(50<<10, "\r\n"))
-	b.SetBytes(int64(len(p)))
-	b.ReportAllocs()
-	for b.Loop() {
-		d := NewDotWriter(io.Discard)
-		if _, err := d.Write(p); err != nil {
-			b.Fatal(err)
+	for _, bb := range benchLines {
+		if CheckCanonical(bb.p) != nil {
+			continue
 		}
-		if err := d.Close(); err != nil {
-			b.Fatal(err)
-		}
+		b.Run(bb.name, func(b *testing.B) {
+			b.SetBytes(int64(len(bb.p)))
+			b.ReportAllocs()
+			for b.Loop() {
+				d := NewDotWriter(io.Discard)
+				if _, err := d.Write(bb.p); err != nil {
+					b.Fatal(err)
+				}
+				if err := d.Close(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkLineScan(b *testing.B) {
+	for _, bb := range benchLines {
+		b.Run(bb.name, func(b *testing.B) {
+			b.SetBytes(int64(len(bb.p)))
+			b.ReportAllocs()
+			for b.Loop() {
+				var s lineScan
+				if !s.add(bb.p) || !s.ends() {
+					b.Fatal("refused")
+				}
+			}
+		})
 	}
 }
 
