@@ -38,7 +38,8 @@ type draft struct {
 }
 
 // source is the bytes of an input. What is small is in memory as soon as it is open; else its
-// file stays open until it is closed.
+// file stays open until it is closed. One that is being written to is longer or shorter than its
+// size, which the parser finds.
 type source struct {
 	io.ReaderAt
 	size int64
@@ -54,38 +55,31 @@ func (b *batch) open(in Input) (*source, error) {
 	if in.Data != nil {
 		return &source{ReaderAt: mail.Bytes(in.Data), size: int64(len(in.Data))}, nil
 	}
-	info, err := os.Stat(in.Name)
+	// As for the largest, until its size is known: nobody waits for room with an open file in hand.
+	_ = b.room.Acquire(context.Background(), inMemory) // others give theirs back, whatever becomes of them
+	s, err := patiently(&b.short, func() (*source, error) { return openFile(in.Name) })
 	if err != nil {
+		b.room.Release(inMemory)
 		return nil, err
 	}
-	if !info.Mode().IsRegular() { // to open a pipe would not return
-		return nil, fmt.Errorf("%s is not a regular file", in.Name)
-	}
-	s := &source{size: info.Size(), room: b.room}
-	_ = b.room.Acquire(context.Background(), s.weight()) // others give theirs back, whatever becomes of them
-	if err := s.read(in, &b.short); err != nil {
-		s.close()
-		return nil, err
-	}
+	s.room = b.room
+	b.room.Release(inMemory - s.weight())
 	return s, nil
 }
 
-// weight is how many octets it has in memory at once.
-func (s *source) weight() int64 { return min(s.size, inMemory) }
-
-// read reads what is small, and opens the file of what is not. short is told whether descriptors are.
-func (s *source) read(in Input, short *shortage) (err error) {
-	if s.size > inMemory {
-		s.file, err = patiently(short, func() (*os.File, error) { return os.Open(in.Name) })
-		s.ReaderAt = s.file
-		return err
+// checkRegular says why a file cannot be read like one, without opening it.
+func checkRegular(name string) error {
+	info, err := os.Stat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = irregular(name)
 	}
-	data := make([]byte, s.size+1) // one more, to see whether it goes on
-	n, err := patiently(short, func() (int, error) { return readStart(in.Name, data) })
-	// One that is being written to is longer or shorter, which the parser finds.
-	s.ReaderAt = mail.Bytes(data[:n])
 	return err
 }
+
+func irregular(name string) error { return fmt.Errorf("%s is not a regular file", name) }
+
+// weight is how many octets it has in memory at once.
+func (s *source) weight() int64 { return min(s.size, inMemory) }
 
 // close closes the file, if it is open, and makes room for another.
 func (s *source) close() {
