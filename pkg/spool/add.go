@@ -59,16 +59,17 @@ type Receipt struct {
 }
 
 const (
-	sqlAddMessage = `INSERT INTO message (id, queue_id, batch, file, source, sender_local, sender_domain, message_id, header_from, header_date,
+	sqlAddMessage = `INSERT INTO message (id, queue_id, batch, file, source, sender_local, sender_domain, message_id,
 	eight_bit, utf8, envelope_id, queued_at, notification, segment, start, length, sum, first_recipient, last_recipient)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
+	sqlAddBody      = `INSERT INTO body (message, header_from, header_date) VALUES ($1, $2, $3)`
 	sqlAddRecipient = `INSERT INTO recipient (id, message, key, local, domain, profile, decision, status, owner, next_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 	sqlAddKnown   = `INSERT INTO known (key, recipient) VALUES ($1, $2)`
 	sqlKnown      = `SELECT recipient, EXISTS (SELECT 1 FROM recipient r WHERE r.id = k.recipient) FROM known k WHERE key = $1`
 	sqlAppending  = `SELECT owner FROM segment WHERE id = $1`
 	sqlQueuedRow  = `SELECT ` + listColumns + `, ` + queueColumns + ` FROM recipient r JOIN message m ON m.id = r.message WHERE r.id = $1`
-	sqlRecordRow  = `SELECT ` + recordColumns + ` FROM record c WHERE c.recipient = $1`
+	sqlRecordRow  = `SELECT ` + recordColumns + ` FROM record c JOIN message m ON m.id = c.message WHERE c.recipient = $1`
 	sqlStrengthen = `UPDATE recipient SET decision = $2 WHERE id = $1`
 )
 
@@ -188,7 +189,7 @@ func (a *acceptance) result(err error) (Accepted, error) {
 	if a.owner != 0 {
 		alone := len(a.out.Entry.Recipients) == 1
 		for i := range a.out.Entry.Recipients {
-			a.s.claimed(a.out.Entry.Recipients[i].ID, &a.out.Entry.Message, alone)
+			a.s.claimed(a.owner, a.out.Entry.Recipients[i].ID, &a.out.Entry.Message, alone)
 		}
 	}
 	return a.out, nil
@@ -277,9 +278,12 @@ func (a *acceptance) store(t *tx, fresh int64) error {
 	m.ID = next.message
 	next.message++
 	_, err = t.exec(sqlAddMessage, m.ID,
-		m.QueueID, m.Batch, m.File, m.Source[:], m.ReversePath.Local, m.ReversePath.Domain, m.MessageID, m.From, m.Date,
+		m.QueueID, m.Batch, m.File, m.Source[:], m.ReversePath.Local, m.ReversePath.Domain, m.MessageID,
 		m.EightBit, m.UTF8, m.EnvelopeID, m.Queued.UnixMilli(), m.Notification,
 		m.body.segment, m.body.start, m.body.length, m.body.sum[:], next.recipient, next.recipient+fresh-1)
+	if err == nil {
+		_, err = t.exec(sqlAddBody, m.ID, m.From, m.Date)
+	}
 	if err != nil {
 		return err
 	}

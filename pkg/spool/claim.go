@@ -37,11 +37,10 @@ type ClaimRequest struct {
 const (
 	sqlNotSoLate = `UPDATE recipient SET next_at = $1 WHERE next_at > $2 AND owner = 0`
 	sqlClaimable = `SELECT ` + messageColumns + `, ` + queueColumns + ` FROM recipient r JOIN message m ON m.id = r.message
-	WHERE r.owner = 0 AND r.next_at IS NOT NULL`
+	LEFT JOIN body b ON b.message = m.id WHERE r.owner = 0 AND r.next_at IS NOT NULL`
 	sqlClaim   = `UPDATE recipient SET owner = $2 WHERE id = $1 AND owner = 0`
-	sqlRelease = `UPDATE recipient SET owner = 0, sending = FALSE WHERE id = $1 AND +owner = $2`
-	sqlIntend  = `UPDATE recipient SET sending = TRUE WHERE id = $1 AND +owner = $2`
-	sqlHoldBad = `UPDATE recipient SET status = $3, next_at = NULL, owner = 0, sending = FALSE, outcome = $4
+	sqlRelease = `UPDATE recipient SET owner = 0 WHERE id = $1 AND +owner = $2`
+	sqlHoldBad = `UPDATE recipient SET status = $3, next_at = NULL, owner = 0, outcome = $4
 	WHERE id = $1 AND +owner = $2`
 	sqlClaimedOf = `SELECT r.id FROM message m JOIN recipient r ON ` + ofMessage + ` WHERE m.id = $1 AND r.owner = $2`
 )
@@ -71,7 +70,7 @@ func (s *Spool) Claim(ctx context.Context, req ClaimRequest) ([]Entry, error) {
 		return nil, err
 	}
 	for i := range raws {
-		s.claimed(raws[i].Recipient.ID, &raws[i].Message, false)
+		s.claimed(me, raws[i].Recipient.ID, &raws[i].Message, false)
 	}
 	var rows []Row
 	err = s.reading(context.WithoutCancel(ctx), func(c *conn) error {
@@ -190,6 +189,7 @@ func (s *Spool) holdBad(me int64, why map[int64]string) error {
 			if _, err := t.exec(sqlHoldBad, id, me, string(delivery.Held), outcome); err != nil {
 				return err
 			}
+			s.unsent(me, id)
 		}
 		return nil
 	})
@@ -242,19 +242,19 @@ func (s *Spool) Intend(ctx context.Context, recipients ...int64) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return s.eachClaim(sqlIntend, recipients)()
+	return s.eachClaim(s.intend, recipients)()
 }
 
 // Intending begins to do what Intend does, and gives the function that waits for its end. The
 // function may be called more than once, and gives the same error.
 func (s *Spool) Intending(recipients ...int64) (wait func() error) {
-	return sync.OnceValue(s.eachClaim(sqlIntend, recipients))
+	return sync.OnceValue(s.eachClaim(s.intend, recipients))
 }
 
 // Release gives claims back, also after Intend: whoever calls it knows that the final dot
 // never left. The recipients are due as they were before.
 func (s *Spool) Release(_ context.Context, recipients ...int64) error {
-	err := s.eachClaim(sqlRelease, recipients)()
+	err := s.eachClaim(s.release, recipients)()
 	if err == nil || lostClaims(err) {
 		s.unclaimed(recipients...)
 	}
@@ -274,26 +274,32 @@ func (s *Spool) Renew(_ context.Context) error {
 	})
 }
 
-// eachClaim begins to run a statement on claims, and gives the function that waits for its end
-// and names those that it did not find.
-func (s *Spool) eachClaim(sql string, recipients []int64) (wait func() error) {
+// release gives back claims of this process, and gives those that are not its own any more.
+func (s *Spool) release(t *tx, me int64, recipients []int64) (lost []int64, err error) {
+	for _, id := range recipients {
+		n, err := t.exec(sqlRelease, id, me)
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			lost = append(lost, id)
+		}
+		s.unsent(me, id)
+	}
+	return lost, nil
+}
+
+// eachClaim begins to do something with claims, and gives the function that waits for its end and
+// names those that are lost.
+func (s *Spool) eachClaim(do func(t *tx, me int64, recipients []int64) (lost []int64, err error), recipients []int64) (wait func() error) {
 	me := s.me.id.Load()
 	if me == 0 {
 		return func() error { return &ClaimLostError{recipients} } // whoever is no owner has no claims
 	}
 	var lost []int64
-	written := s.writer.begin(nil, func(t *tx) error {
-		lost = nil
-		for _, id := range recipients {
-			n, err := t.exec(sql, id, me)
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				lost = append(lost, id)
-			}
-		}
-		return nil
+	written := s.writer.begin(nil, func(t *tx) (err error) {
+		lost, err = do(t, me, recipients)
+		return err
 	})
 	return func() error {
 		err := <-written

@@ -125,7 +125,7 @@ func TestNoOwnerNoClaims(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if r := queued(t, s); len(r) != 1 || r[0].Recipient.Sending {
+	if r := queued(t, s); len(r) != 1 || r[0].Recipient.Claimed {
 		t.Errorf("queued %+v", r)
 	}
 }

@@ -221,7 +221,7 @@ func TestFullWhenAnOutcomeIsWritten(t *testing.T) {
 	if !errors.As(err, &state) || !strings.Contains(state.Hint, "free some space") {
 		t.Fatalf("settled on a full disk: %v", err)
 	}
-	if r := queued(t, s); len(r) != 1 || !r[0].Recipient.Sending {
+	if r := queued(t, s); len(r) != 1 || !r[0].Recipient.Claimed {
 		t.Fatalf("queued %+v", r)
 	}
 	limit("100000")

@@ -17,7 +17,7 @@ type HistoryFilter struct {
 }
 
 const (
-	sqlHistory = `SELECT ` + recordColumns + ` FROM record c WHERE c.id > `
+	sqlHistory = `SELECT ` + recordColumns + ` FROM record c JOIN message m ON m.id = c.message WHERE c.id > `
 	sqlSince   = `SELECT coalesce(min(id), 9223372036854775807) FROM record WHERE settled_at >= $1`
 )
 

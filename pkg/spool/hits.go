@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-const sqlDecisions = `SELECT decision, sum(n) FROM (SELECT decision, count(*) AS n FROM record WHERE NOT notification GROUP BY decision
+const sqlDecisions = `SELECT decision, sum(n) FROM (SELECT decision, count(*) AS n FROM record c JOIN message m ON m.id = c.message WHERE NOT m.notification GROUP BY decision
 	UNION ALL SELECT decision, count(*) AS n FROM recipient GROUP BY decision) AS d GROUP BY decision`
 
 // RuleHits counts, for each rule, the recipients that it matched: those that wait and those in

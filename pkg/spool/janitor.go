@@ -220,21 +220,25 @@ func blank(f io.ReaderAt, start, length int64, buf []byte) (bool, error) {
 // disown lets others unlink a segment that this process appended to.
 func (s *Spool) disown(seg *segment, clean bool) error {
 	err := s.writer.do(nil, func(t *tx) error {
-		_, err := t.exec(sqlDisownSegment, seg.id, clean)
+		next, err := t.numbers()
+		if err == nil {
+			_, err = t.exec(sqlDisownSegment, seg.id, clean, next.message-1)
+		}
 		return err
 	})
 	return errors.Join(err, seg.file.Close())
 }
 
 const (
-	sqlDisownSegment = `UPDATE segment SET owner = 0, clean = $2 WHERE id = $1`
-	// A message of which a bounce has to be told yet stays, without its body.
-	sqlForgetMessages = `DELETE FROM message AS m WHERE m.id BETWEEN $1 AND $2
-	AND NOT EXISTS (SELECT 1 FROM recipient r WHERE ` + ofMessage + `)
-	AND NOT EXISTS (SELECT 1 FROM record c WHERE c.message = m.id AND c.bounce = 1)`
-	sqlForgetBodies = `UPDATE message AS m SET segment = NULL WHERE m.id BETWEEN $1 AND $2 AND segment IS NOT NULL AND NOT EXISTS (SELECT 1 FROM recipient r WHERE ` + ofMessage + `)`
-	sqlEmptySegment = `SELECT id FROM segment WHERE id = $1 AND owner = 0 AND clean
-	AND NOT EXISTS (SELECT 1 FROM message WHERE segment = $1)`
+	sqlDisownSegment = `UPDATE segment SET owner = 0, clean = $2, last_message = $3 WHERE id = $1`
+	sqlAnyBounce     = `SELECT EXISTS (SELECT 1 FROM record WHERE bounce = 1)`
+	// What a bounce that has to be told yet needs of the message stays.
+	sqlKeepAuthors = `INSERT INTO author (message, header_from, header_date)
+	SELECT b.message, b.header_from, b.header_date FROM body b WHERE b.message BETWEEN $1 AND $2
+	AND EXISTS (SELECT 1 FROM record c WHERE c.message = b.message AND c.bounce = 1)`
+	sqlForgetBodies = `DELETE FROM body WHERE message BETWEEN $1 AND $2`
+	sqlEmptySegment = `SELECT g.id FROM segment g WHERE g.id = $1 AND g.owner = 0 AND g.clean
+	AND NOT EXISTS (SELECT 1 FROM body b JOIN message m ON m.id = b.message WHERE ` + inSegment + `)`
 	sqlDropSegment = `DELETE FROM segment WHERE id = $1`
 )
 
@@ -268,15 +272,20 @@ func (s *Spool) forget(messages, segments []int64) error {
 	})
 }
 
-// forgotten drops messages whose bodies are overwritten, and gives the segments that are
+// forgotten drops the bodies of messages, which are overwritten, and gives the segments that are
 // empty now.
 func forgotten(t *tx, messages, segments []int64) ([]int64, error) {
+	bounces := false
+	if err := t.query(sqlAnyBounce, nil, func(r *scan) error { bounces = r.yes(); return nil }); err != nil {
+		return nil, err
+	}
 	for first, last := range runs(messages) {
-		n, err := t.exec(sqlForgetMessages, first, last)
-		if err == nil && n <= last-first {
-			_, err = t.exec(sqlForgetBodies, first, last)
+		if bounces {
+			if _, err := t.exec(sqlKeepAuthors, first, last); err != nil {
+				return nil, err
+			}
 		}
-		if err != nil {
+		if _, err := t.exec(sqlForgetBodies, first, last); err != nil {
 			return nil, err
 		}
 	}

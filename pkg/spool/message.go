@@ -68,8 +68,8 @@ type Recipient struct {
 	Next    time.Time // the next attempt; zero where there is none by itself
 	// Doubts is how often the final reply was lost: so many more copies may have arrived.
 	Doubts int
-	// Claimed says that a process has it in its hands, Sending that its final dot may be out.
-	Claimed, Sending bool
+	// Claimed says that a process has it in its hands.
+	Claimed bool
 	// Fault says what of the entry cannot be read; "" for nothing. Such an entry is put on hold
 	// when its turn comes.
 	Fault string

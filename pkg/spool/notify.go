@@ -25,12 +25,13 @@ const pendingPage = 500
 
 const (
 	sqlBouncing = `SELECT ` + messageColumns + `, NOT EXISTS (SELECT 1 FROM recipient r WHERE ` + ofMessage + `) FROM message m
-	WHERE m.id IN (SELECT message FROM record WHERE bounce = 1 ORDER BY message LIMIT $1) ORDER BY m.id`
-	sqlBounced  = `SELECT ` + recordColumns + ` FROM record c WHERE c.message = $1 AND c.bounce = 1 ORDER BY c.id`
+	LEFT JOIN body b ON b.message = m.id WHERE m.id IN (SELECT message FROM record WHERE bounce = 1 ORDER BY message LIMIT $1) ORDER BY m.id`
+	sqlBounced = `SELECT ` + recordColumns + ` FROM record c JOIN message m ON m.id = c.message
+	WHERE c.message = $1 AND c.bounce = 1 ORDER BY c.id`
 	sqlReported = `UPDATE record SET bounce = 2 WHERE id = $1 AND bounce = 1 RETURNING message`
-	sqlTold     = `DELETE FROM message WHERE id = $1 AND segment IS NULL
+	sqlTold     = `DELETE FROM author WHERE message = $1
 	AND NOT EXISTS (SELECT 1 FROM record WHERE message = $1 AND bounce = 1)`
-	sqlDelayed = `SELECT ` + messageColumns + ` FROM message m WHERE m.queued_at < $1 AND NOT m.noticed AND NOT m.notification
+	sqlDelayed = `SELECT ` + messageColumns + ` FROM body b JOIN message m ON m.id = b.message WHERE m.queued_at < $1 AND NOT m.noticed AND NOT m.notification
 	AND m.sender_domain <> '' AND EXISTS (SELECT 1 FROM recipient r WHERE ` + ofMessage + ` AND r.status = 'deferred') ORDER BY m.id LIMIT $2`
 	sqlDeferredOf = `SELECT ` + queueColumns + ` FROM message m JOIN recipient r ON ` + ofMessage + `
 	WHERE m.id = $1 AND r.status = 'deferred' ORDER BY r.id`

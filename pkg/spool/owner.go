@@ -33,21 +33,23 @@ type owner struct {
 	file *os.File
 	path string
 
-	renewed time.Time // the writer's own
+	// The writer's own:
+	renewed time.Time
+	sending intents
 }
 
 const (
 	sqlAddOwner   = `INSERT INTO owner (id, lock, name, since, lease_until) VALUES ($1, $2, $3, $4, $5)`
 	sqlRenew      = `UPDATE owner SET lease_until = $2 WHERE id = $1 AND NOT buried`
 	sqlOwners     = `SELECT id, lock, lease_until FROM owner WHERE id <> $1 AND NOT buried`
-	sqlBury       = `UPDATE owner SET buried = TRUE WHERE id = $1`
+	sqlBury       = `UPDATE owner SET buried = TRUE, sending = '[]' WHERE id = $1`
 	sqlDropOwner  = `DELETE FROM owner WHERE id = $1`
-	sqlIdleClaims = `UPDATE recipient SET owner = 0 WHERE owner = $1 AND NOT sending`
-	sqlBeingSent  = `SELECT id FROM recipient WHERE owner = $1 AND sending`
+	sqlIdleClaims = `UPDATE recipient SET owner = 0 WHERE owner = $1 AND id NOT IN (SELECT value FROM json_each($2))`
+	sqlTaken      = `UPDATE owner SET taken = taken + 1 WHERE id = $1`
 	sqlDoubt      = `UPDATE recipient SET status = $2, reason = $3, next_at = $4, tries = tries + 1, doubts = doubts + 1,
 	outcome = $5, session = NULL, attempts = CASE WHEN length(attempts) < $7 THEN attempts || latest ELSE attempts END,
-	latest = $6, owner = 0, sending = FALSE WHERE id = $1`
-	sqlOrphanSegments = `UPDATE segment SET owner = 0, clean = FALSE WHERE owner = $1`
+	latest = $6, owner = 0 WHERE id = $1`
+	sqlOrphanSegments = `UPDATE segment SET owner = 0, clean = FALSE, last_message = $2 WHERE owner = $1`
 )
 
 // register makes this process an owner, once, and gives its number.
@@ -130,6 +132,9 @@ func (o *owner) unlock() error {
 	return err
 }
 
+// lastly is what every transaction does besides its jobs.
+func (s *Spool) lastly(t *tx) error { return errors.Join(s.noteIntents(t), s.signOfLife(t)) }
+
 // signOfLife prolongs the lease along with whatever else is written, when a third of it has passed.
 func (s *Spool) signOfLife(t *tx) error {
 	now := s.now()
@@ -206,7 +211,7 @@ func (s *Spool) reclaim(t *tx) (freed, error) {
 	for _, o := range others {
 		if s.alive(o) {
 			if o.lease < now.UnixMilli() {
-				n, err := t.exec(sqlIdleClaims, o.id)
+				n, err := s.idleClaims(t, o.id)
 				if err != nil {
 					return out, err
 				}
@@ -216,7 +221,7 @@ func (s *Spool) reclaim(t *tx) (freed, error) {
 		}
 		n, err := s.giveBack(t, o.id, now)
 		if err == nil {
-			_, err = t.exec(sqlOrphanSegments, o.id)
+			_, err = orphaned(t, o.id)
 		}
 		if err == nil {
 			_, err = t.exec(sqlBury, o.id)
@@ -230,17 +235,41 @@ func (s *Spool) reclaim(t *tx) (freed, error) {
 	return out, nil
 }
 
+// idleClaims takes from a living owner what it is not sending, and counts that. It finds out
+// before it sends any of it (see intend).
+func (s *Spool) idleClaims(t *tx, id int64) (int64, error) {
+	sent, err := s.beingSent(t, id)
+	if err != nil {
+		return 0, err
+	}
+	n, err := t.exec(sqlIdleClaims, id, numberList(sent))
+	if err == nil && n > 0 {
+		_, err = t.exec(sqlTaken, id)
+	}
+	return n, err
+}
+
 // giveBack frees an owner's claims and counts those that are in doubt.
 func (s *Spool) giveBack(t *tx, id int64, now time.Time) (doubts int, err error) {
-	var ids []int64
-	if err := t.query(sqlBeingSent, []any{id}, func(r *scan) error { ids = append(ids, r.int()); return nil }); err != nil {
+	sent, err := s.beingSent(t, id)
+	if err != nil {
 		return 0, err
 	}
-	if err := s.doubt(t, ids, now); err != nil {
+	if err := s.doubt(t, sent, now); err != nil {
 		return 0, err
 	}
-	_, err = t.exec(sqlIdleClaims, id)
-	return len(ids), err
+	_, err = t.exec(sqlIdleClaims, id, "[]")
+	return len(sent), err
+}
+
+// orphaned ends an owner's appending to segments, and counts those.
+func orphaned(t *tx, id int64) (int64, error) {
+	next, err := t.numbers()
+	if err != nil {
+		return 0, err
+	}
+	clear(t.segments) // nothing more is accepted into them, in this transaction either
+	return t.exec(sqlOrphanSegments, id, next.message-1)
 }
 
 // doubt takes note that the final replies to recipients are lost.
@@ -293,8 +322,9 @@ func (s *Spool) retire(complete bool) error {
 			if _, err := s.giveBack(t, id, s.now()); err != nil {
 				return err
 			}
+			s.me.sending.clear()
 		}
-		orphans, err := t.exec(sqlOrphanSegments, id)
+		orphans, err := orphaned(t, id)
 		if err != nil {
 			return err
 		}

@@ -13,19 +13,23 @@ import (
 // at, for every column costs as much as finding the row.
 const (
 	messageColumns = `m.id, m.queue_id, m.batch, m.file, m.source, m.sender_local, m.sender_domain, m.message_id,
-	m.header_from, m.header_date, m.eight_bit, m.utf8, m.envelope_id, m.queued_at, m.notification,
-	m.segment, m.start, m.length, m.sum`
+	coalesce(b.header_from, (SELECT a.header_from FROM author a WHERE a.message = m.id)),
+	coalesce(b.header_date, (SELECT a.header_date FROM author a WHERE a.message = m.id)),
+	m.eight_bit, m.utf8, m.envelope_id, m.queued_at, m.notification, CASE WHEN b.message IS NULL THEN 0 ELSE m.segment END, m.start, m.length, m.sum`
 	listColumns = `m.id, m.queue_id, m.batch, m.file, m.sender_local, m.sender_domain, m.message_id, m.queued_at,
 	m.notification, m.length`
-	queueColumns = `r.id, r.local, r.domain, r.decision, r.status, r.owner, r.sending, r.next_at, r.tries, r.doubts,
+	queueColumns = `r.id, r.local, r.domain, r.decision, r.status, r.owner, r.next_at, r.tries, r.doubts,
 	r.outcome, r.session, r.attempts || r.latest`
-	recordColumns = `c.id, c.message, c.queue_id, c.batch, c.file, c.source, c.sender_local, c.sender_domain, c.message_id,
-	c.notification, c.length, c.sum, c.queued_at, c.local, c.domain, c.decision, c.status, c.tries, c.doubts,
+	recordColumns = `c.id, m.id, m.queue_id, m.batch, m.file, m.source, m.sender_local, m.sender_domain, m.message_id,
+	m.notification, m.length, m.sum, m.queued_at, c.local, c.domain, c.decision, c.status, c.tries, c.doubts,
 	c.outcome, c.session, c.attempts, c.settled_at`
 )
 
 // ofMessage is the condition that a recipient r is one of message m's, which are numbered one after another.
 const ofMessage = `r.id BETWEEN m.first_recipient AND m.last_recipient`
+
+// inSegment is the condition that the body b of message m is in segment g.
+const inSegment = `b.message BETWEEN g.first_message AND g.last_message AND m.segment = g.id`
 
 // rawRow is a row whose documents are not decoded yet.
 type rawRow struct {
@@ -56,7 +60,7 @@ func scanListed(s *scan, m *Message) {
 func scanQueued(s *scan, raw *rawRow) {
 	r := &raw.Recipient
 	r.ID, r.Address.Local, r.Address.Domain, raw.decision = s.int(), s.text(), s.text(), s.int()
-	r.Status, r.Claimed, r.Sending, r.Next = delivery.Status(s.text()), s.yes(), s.yes(), s.moment()
+	r.Status, r.Claimed, r.Next = delivery.Status(s.text()), s.yes(), s.moment()
 	r.Tries, r.Doubts = int(s.int()), int(s.int())
 	raw.outcome, raw.session, raw.attempts = s.text(), s.int(), s.text()
 }

@@ -159,6 +159,91 @@ UPDATE message SET
 	first_recipient = coalesce((SELECT min(r.id) FROM recipient r WHERE r.message = message.id), 0),
 	last_recipient = coalesce((SELECT max(r.id) FROM recipient r WHERE r.message = message.id), 0);
 DROP INDEX recipient_message;
+`, `
+-- up to the third version a message's row went when all was settled, and every row of the record had a copy of it
+ALTER TABLE message RENAME TO message_3;
+DROP INDEX message_queue_id;
+DROP INDEX message_segment;
+CREATE TABLE message (
+	id              {{ROW}},
+	queue_id        TEXT NOT NULL,
+	batch           TEXT NOT NULL,
+	file            TEXT NOT NULL,
+	source          BLOB NOT NULL, -- SHA-256 of the file as it was given
+	sender_local    TEXT NOT NULL, -- reverse-path
+	sender_domain   TEXT NOT NULL,
+	message_id      TEXT NOT NULL,
+	eight_bit       BOOLEAN NOT NULL,
+	utf8            BOOLEAN NOT NULL,
+	envelope_id     TEXT NOT NULL,
+	queued_at       BIGINT NOT NULL,
+	notification    BOOLEAN NOT NULL, -- one of our own: a bounce or a notice of delay
+	noticed         BOOLEAN NOT NULL DEFAULT FALSE, -- the sender was told of the delay
+	segment         BIGINT NOT NULL, -- where the body is, or was
+	start           BIGINT NOT NULL,
+	length          BIGINT NOT NULL,
+	sum             BLOB NOT NULL, -- SHA-256 of the body in wire form
+	first_recipient BIGINT NOT NULL,
+	last_recipient  BIGINT NOT NULL
+);
+CREATE INDEX message_queue_id ON message (queue_id);
+-- bodies that are there, with what of their header a notification needs
+CREATE TABLE body (
+	message     {{ROW}},
+	header_from TEXT NOT NULL,
+	header_date TEXT NOT NULL
+);
+-- the messages whose bodies are in a segment are among these
+ALTER TABLE segment ADD COLUMN first_message BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE segment ADD COLUMN last_message BIGINT NOT NULL DEFAULT 9223372036854775807;
+-- what of the header is needed yet of messages whose bodies are gone: of those a bounce has to be told
+CREATE TABLE author (
+	message     {{ROW}},
+	header_from TEXT NOT NULL,
+	header_date TEXT NOT NULL
+);
+INSERT INTO body SELECT id, header_from, header_date FROM message_3 WHERE segment IS NOT NULL;
+INSERT INTO author SELECT id, header_from, header_date FROM message_3 WHERE segment IS NULL;
+INSERT INTO message SELECT id, queue_id, batch, file, source, sender_local, sender_domain, message_id, eight_bit, utf8, envelope_id,
+	queued_at, notification, noticed, coalesce(segment, 0), start, length, sum, first_recipient, last_recipient FROM message_3;
+INSERT INTO message SELECT DISTINCT message, queue_id, batch, file, source, sender_local, sender_domain, message_id, FALSE, FALSE, '',
+	queued_at, notification, FALSE, 0, 0, length, sum, 0, 0 FROM record WHERE message NOT IN (SELECT id FROM message_3);
+DROP TABLE message_3;
+ALTER TABLE record RENAME TO record_3;
+DROP INDEX record_settled;
+DROP INDEX record_bounce;
+DROP INDEX record_recipient;
+CREATE TABLE record (
+	id         {{ROW}},
+	message    BIGINT NOT NULL,
+	recipient  BIGINT NOT NULL, -- its number in the queue; less than 0 where that was not kept
+	local      TEXT NOT NULL,
+	domain     TEXT NOT NULL,
+	profile    TEXT NOT NULL,
+	decision   BIGINT NOT NULL,
+	status     TEXT NOT NULL,
+	reason     TEXT NOT NULL,
+	tries      BIGINT NOT NULL,
+	doubts     BIGINT NOT NULL,
+	outcome    TEXT NOT NULL,
+	session    BIGINT,
+	cleartext  BOOLEAN NOT NULL, -- delivered, and not over TLS
+	attempts   TEXT NOT NULL,
+	settled_at BIGINT NOT NULL,
+	bounce     BIGINT NOT NULL -- 0: nobody is told; 1: the sender has to be told; 2: it was handed on
+);
+INSERT INTO record SELECT id, message, recipient, local, domain, profile, decision, status, reason, tries, doubts, outcome, session,
+	cleartext, attempts, settled_at, bounce FROM record_3;
+DROP TABLE record_3;
+CREATE INDEX record_settled ON record (settled_at);
+CREATE INDEX record_bounce ON record (message) WHERE bounce = 1;
+CREATE INDEX record_recipient ON record (recipient);
+-- recipients that the owner may have sent the final dot to: JSON, the first and the last number of each run of them
+ALTER TABLE owner ADD COLUMN sending TEXT NOT NULL DEFAULT '[]';
+UPDATE owner SET sending = (SELECT json_group_array(json_array(r.id, r.id)) FROM recipient r WHERE r.owner = owner.id AND r.sending);
+ALTER TABLE recipient DROP COLUMN sending;
+-- how often claims were taken from it while it lived
+ALTER TABLE owner ADD COLUMN taken BIGINT NOT NULL DEFAULT 0;
 `}
 
 // migrate creates the tables of a new database and brings an old one up to date. A newer or

@@ -26,14 +26,12 @@ type Settlement struct {
 const maxAttempts = 32 << 10
 
 const (
-	sqlRecord = `INSERT INTO record (id, message, recipient, queue_id, batch, file, source, sender_local, sender_domain, message_id,
-	notification, length, sum, queued_at, local, domain, profile, decision, doubts, status, reason, tries,
+	sqlRecord = `INSERT INTO record (id, message, recipient, local, domain, profile, decision, doubts, status, reason, tries,
 	outcome, session, cleartext, settled_at, attempts, bounce)
-	SELECT $13, r.message, r.id, m.queue_id, m.batch, m.file, m.source, m.sender_local, m.sender_domain, m.message_id,
-	m.notification, m.length, m.sum, m.queued_at, r.local, r.domain, r.profile, r.decision, r.doubts, $3, $4, r.tries + $5,
+	SELECT $13, r.message, r.id, r.local, r.domain, r.profile, r.decision, r.doubts, $3, $4, r.tries + $5,
 	$6, $7, $8, $9, CASE WHEN length(r.attempts) < $10 THEN r.attempts || r.latest ELSE r.attempts END || $11,
-	CASE WHEN m.notification OR m.sender_domain = '' THEN 0 ELSE $12 END
-	FROM recipient r JOIN message m ON m.id = r.message WHERE r.id = $1 AND +r.owner = $2`
+	CASE WHEN $12 = 0 THEN 0 ELSE (SELECT NOT m.notification AND m.sender_domain <> '' FROM message m WHERE m.id = r.message) END
+	FROM recipient r WHERE r.id = $1 AND +r.owner = $2`
 	sqlMessageOf      = `SELECT message FROM recipient WHERE id = $1`
 	sqlDropRecipients = `DELETE FROM recipient WHERE id BETWEEN $1 AND $2`
 	// What was not delivered may be sent again.
@@ -41,8 +39,8 @@ const (
 	sqlPutOff    = `UPDATE recipient SET status = $3, reason = $4, next_at = $5, tries = tries + $6, doubts = doubts + $7,
 	outcome = $8, session = $9,
 	attempts = CASE WHEN $11 <> '' AND length(attempts) < $10 THEN attempts || latest ELSE attempts END,
-	latest = CASE WHEN $11 <> '' THEN $11 ELSE latest END, owner = 0, sending = FALSE WHERE id = $1 AND +owner = $2`
-	sqlComplete = `SELECT segment, start, length FROM message m WHERE m.id = $1 AND segment IS NOT NULL
+	latest = CASE WHEN $11 <> '' THEN $11 ELSE latest END, owner = 0 WHERE id = $1 AND +owner = $2`
+	sqlComplete = `SELECT m.segment, m.start, m.length FROM body b JOIN message m ON m.id = b.message WHERE b.message = $1
 	AND NOT EXISTS (SELECT 1 FROM recipient r WHERE ` + ofMessage + `)`
 )
 
@@ -77,9 +75,11 @@ func (s *Spool) Settle(_ context.Context, settlements ...Settlement) error {
 		var settled []int64
 		for i := range items {
 			ok, err := items[i].apply(t)
-			switch {
-			case err != nil:
+			if err != nil {
 				return err
+			}
+			s.unsent(me, items[i].id)
+			switch {
 			case !ok:
 				lost = append(lost, items[i].id)
 			case items[i].final:

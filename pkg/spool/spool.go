@@ -101,7 +101,7 @@ func open(dir string, o Options, f files) (*Spool, error) {
 	s.shelf = &shelf{dir: filepath.Join(dir, bodiesName), files: f, begin: s.beginSegment, recent: &s.recent}
 	s.shelf.retire = func(seg *segment) { s.jan.add(chore{sealed: seg}) }
 	s.writer = newWriter(c, o.MaxGroup, func(err error) error { return s.fault("writing", err) })
-	s.writer.always = s.signOfLife
+	s.writer.always, s.writer.after = s.lastly, s.me.sending.ended
 	s.jan = newJanitor(s)
 	go s.writer.run()
 	go s.jan.run()
@@ -178,15 +178,16 @@ func (s *Spool) now() time.Time { return s.opts.Clock().Truncate(time.Millisecon
 
 // claim is what has to be known of a recipient that is ours when it is settled.
 type claim struct {
+	owner                  int64 // as whom
 	message                int64
 	segment, start, length int64 // its body
 	alone                  bool  // the message has no other recipient
 }
 
-func (s *Spool) claimed(recipient int64, m *Message, alone bool) {
+func (s *Spool) claimed(me, recipient int64, m *Message, alone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.claims[recipient] = claim{m.ID, m.body.segment, m.body.start, m.body.length, alone}
+	s.claims[recipient] = claim{me, m.ID, m.body.segment, m.body.start, m.body.length, alone}
 }
 
 // claimOf gives what is known of a claimed recipient; the zero value where it is not claimed.

@@ -305,6 +305,47 @@ DROP TABLE known;
 CREATE INDEX recipient_key ON recipient (key);
 CREATE INDEX record_key ON record (key);
 PRAGMA user_version = 2`,
+	3: `ALTER TABLE owner DROP COLUMN taken;
+ALTER TABLE recipient ADD COLUMN sending BOOLEAN NOT NULL DEFAULT FALSE;
+UPDATE recipient SET sending = TRUE WHERE owner IN (SELECT id FROM owner WHERE sending <> '[]');
+ALTER TABLE owner DROP COLUMN sending;
+DROP INDEX message_queue_id;
+ALTER TABLE message RENAME TO message_4;
+CREATE TABLE message (id INTEGER PRIMARY KEY, queue_id TEXT NOT NULL, batch TEXT NOT NULL, file TEXT NOT NULL, source BLOB NOT NULL,
+	sender_local TEXT NOT NULL, sender_domain TEXT NOT NULL, message_id TEXT NOT NULL, header_from TEXT NOT NULL, header_date TEXT NOT NULL,
+	eight_bit BOOLEAN NOT NULL, utf8 BOOLEAN NOT NULL, envelope_id TEXT NOT NULL, queued_at BIGINT NOT NULL, notification BOOLEAN NOT NULL,
+	noticed BOOLEAN NOT NULL DEFAULT FALSE, segment BIGINT, start BIGINT NOT NULL, length BIGINT NOT NULL, sum BLOB NOT NULL,
+	first_recipient BIGINT NOT NULL DEFAULT 0, last_recipient BIGINT NOT NULL DEFAULT 0);
+CREATE INDEX message_queue_id ON message (queue_id);
+CREATE INDEX message_segment ON message (segment) WHERE segment IS NOT NULL;
+INSERT INTO message SELECT m.id, queue_id, batch, file, source, sender_local, sender_domain, message_id, coalesce(b.header_from, a.header_from),
+	coalesce(b.header_date, a.header_date), eight_bit, utf8, envelope_id, queued_at, notification, noticed,
+	CASE WHEN b.message IS NULL THEN NULL ELSE m.segment END, m.start, length, sum,
+	first_recipient, last_recipient FROM message_4 m LEFT JOIN body b ON b.message = m.id LEFT JOIN author a ON a.message = m.id
+	WHERE b.message IS NOT NULL OR a.message IS NOT NULL;
+ALTER TABLE record RENAME TO record_4;
+DROP INDEX record_settled;
+DROP INDEX record_bounce;
+DROP INDEX record_recipient;
+CREATE TABLE record (id INTEGER PRIMARY KEY, message BIGINT NOT NULL, queue_id TEXT NOT NULL, batch TEXT NOT NULL, file TEXT NOT NULL,
+	source BLOB NOT NULL, sender_local TEXT NOT NULL, sender_domain TEXT NOT NULL, message_id TEXT NOT NULL, notification BOOLEAN NOT NULL,
+	length BIGINT NOT NULL, sum BLOB NOT NULL, local TEXT NOT NULL, domain TEXT NOT NULL, profile TEXT NOT NULL, decision BIGINT NOT NULL,
+	status TEXT NOT NULL, reason TEXT NOT NULL, tries BIGINT NOT NULL, doubts BIGINT NOT NULL, outcome TEXT NOT NULL, session BIGINT,
+	cleartext BOOLEAN NOT NULL, attempts TEXT NOT NULL, queued_at BIGINT NOT NULL, settled_at BIGINT NOT NULL, bounce BIGINT NOT NULL,
+	recipient BIGINT NOT NULL DEFAULT 0);
+CREATE INDEX record_settled ON record (settled_at);
+CREATE INDEX record_bounce ON record (message) WHERE bounce = 1;
+CREATE INDEX record_recipient ON record (recipient);
+INSERT INTO record SELECT c.id, c.message, queue_id, batch, file, source, sender_local, sender_domain, message_id, notification, length, sum,
+	local, domain, profile, decision, status, reason, tries, doubts, outcome, session, cleartext, attempts, queued_at, settled_at, bounce, recipient
+	FROM record_4 c JOIN message_4 m ON m.id = c.message;
+DROP TABLE message_4;
+DROP TABLE record_4;
+DROP TABLE body;
+DROP TABLE author;
+ALTER TABLE segment DROP COLUMN first_message;
+ALTER TABLE segment DROP COLUMN last_message;
+PRAGMA user_version = 3`,
 }
 
 // A spool of an earlier version is brought up to date when it is opened, with what it holds: what

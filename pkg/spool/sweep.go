@@ -24,10 +24,11 @@ type Recovery struct {
 
 const (
 	sqlBuried = `SELECT id FROM owner WHERE buried`
-	sqlToWipe = `SELECT id, segment, start, length FROM message m WHERE segment IS NOT NULL
-	AND NOT EXISTS (SELECT 1 FROM recipient r WHERE ` + ofMessage + `)`
-	sqlUnclean   = `SELECT id FROM segment WHERE owner = 0 AND NOT clean ORDER BY id`
-	sqlLiveIn    = `SELECT start, length FROM message WHERE segment = $1 ORDER BY start`
+	sqlToWipe = `SELECT b.message, m.segment, m.start, m.length FROM body b JOIN message m ON m.id = b.message
+	WHERE NOT EXISTS (SELECT 1 FROM recipient r WHERE ` + ofMessage + `)`
+	sqlUnclean = `SELECT id FROM segment WHERE owner = 0 AND NOT clean ORDER BY id`
+	sqlLiveIn  = `SELECT m.start, m.length FROM segment g JOIN body b JOIN message m ON m.id = b.message
+	WHERE g.id = $1 AND ` + inSegment + ` ORDER BY m.start`
 	sqlCleaned   = `UPDATE segment SET clean = TRUE WHERE id = $1 AND owner = 0`
 	sqlAbandoned = `SELECT id FROM segment WHERE owner = 0 AND clean`
 	sqlSegments  = `SELECT id FROM segment`
@@ -285,7 +286,7 @@ func (s *Spool) numbers(sql string) ([]int64, error) {
 	return ids, err
 }
 
-const sqlBeginSegment = `INSERT INTO segment (owner, clean) VALUES ($1, FALSE) RETURNING id`
+const sqlBeginSegment = `INSERT INTO segment (owner, clean, first_message) VALUES ($1, FALSE, $2) RETURNING id`
 
 // beginSegment registers a segment of this owner.
 func (s *Spool) beginSegment() (id, me int64, err error) {
@@ -293,7 +294,11 @@ func (s *Spool) beginSegment() (id, me int64, err error) {
 		return 0, 0, err
 	}
 	err = s.writer.do(nil, func(t *tx) error {
-		return t.query(sqlBeginSegment, []any{me}, func(r *scan) error { id = r.int(); return nil })
+		next, err := t.numbers()
+		if err != nil {
+			return err
+		}
+		return t.query(sqlBeginSegment, []any{me, next.message}, func(r *scan) error { id = r.int(); return nil })
 	})
 	return id, me, err
 }

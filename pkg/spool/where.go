@@ -12,7 +12,7 @@ import (
 type where struct {
 	sql  string
 	args []any
-	// The tables' letters: recipients r and messages m, where they are queued; c for both in the record.
+	// Recipients are r where they are queued, and c in the record; messages are m.
 	record bool
 }
 
@@ -48,11 +48,11 @@ func (w *where) address(local, domain string, a mail.Address) {
 
 // filter adds the conditions of a filter.
 func (w *where) filter(f Filter) {
-	r, m := "r.", "m."
+	r := "r."
 	if w.record {
-		r, m = "c.", "c."
+		r = "c."
 	}
-	w.in(m+"queue_id", f.IDs)
+	w.in("m.queue_id", f.IDs)
 	statuses := make([]string, len(f.Statuses))
 	for i, s := range f.Statuses {
 		statuses[i] = string(s)
@@ -61,9 +61,9 @@ func (w *where) filter(f Filter) {
 	w.text(r+"profile", f.Profile)
 	w.text(r+"reason", f.Reason)
 	w.address(r+"local", r+"domain", f.Recipient)
-	w.address(m+"sender_local", m+"sender_domain", f.Sender)
+	w.address("m.sender_local", "m.sender_domain", f.Sender)
 	if !f.QueuedBefore.IsZero() {
-		w.and(m+"queued_at < ", f.QueuedBefore.UnixMilli())
+		w.and("m.queued_at < ", f.QueuedBefore.UnixMilli())
 	}
 }
 

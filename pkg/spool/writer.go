@@ -16,7 +16,8 @@ type writer struct {
 	most   int
 	known  map[factHash]int64 // facts that are stored
 	always func(*tx) error    // runs in every transaction, last
-	fault  func(error) error  // dresses up an error of the store
+	after  func(committed bool)
+	fault  func(error) error // dresses up an error of the store
 
 	mu       sync.Mutex
 	waiting  []*job
@@ -197,7 +198,11 @@ func (w *writer) transact(group []*job) error {
 		return err
 	}
 	t := &tx{conn: w.conn, w: w, fresh: map[factHash]int64{}, segments: map[int64]int64{}}
-	if err := t.run(group); err != nil {
+	err := t.run(group)
+	if w.after != nil {
+		w.after(err == nil)
+	}
+	if err != nil {
 		// After some faults SQLite has rolled back by itself, and there is nothing to undo.
 		_, _ = w.conn.exec("ROLLBACK")
 		return err
