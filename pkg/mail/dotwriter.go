@@ -36,8 +36,9 @@ func NewDotWriter(w io.Writer) *DotWriter { return &DotWriter{w: w} }
 // error nothing more is written, and the connection must be closed without an end of data.
 func (d *DotWriter) Write(p []byte) (int, error) {
 	if d.err == nil && len(p) > 0 {
-		if d.err = d.check(p); d.err == nil {
-			d.stuff(p)
+		var dotted bool
+		if dotted, d.err = d.check(p); d.err == nil {
+			d.stuff(p, dotted)
 		}
 	}
 	if d.err != nil {
@@ -73,7 +74,7 @@ func CheckCanonical(content []byte) error {
 		return nil
 	}
 	var d DotWriter
-	if err := d.check(content); err != nil {
+	if _, err := d.check(content); err != nil {
 		return err
 	}
 	if content[len(content)-1] == '\r' {
@@ -82,39 +83,39 @@ func CheckCanonical(content []byte) error {
 	return nil
 }
 
-// check refuses what is not canonical. It counts instead of looking at each octet.
-func (d *DotWriter) check(p []byte) error {
+// check refuses what is not canonical, and says whether a line end in p has a dot behind it.
+func (d *DotWriter) check(p []byte) (dotted bool, err error) {
 	if d.end == endOfData {
-		return errors.New("the end of data was written already")
+		return false, errors.New("the end of data was written already")
 	}
-	if d.end == endsInCR && p[0] != '\n' {
-		return d.refuse("a CR alone", -1)
-	}
-	crlf := 0
-	for pos := 0; ; {
-		i := bytes.IndexByte(p[pos:], '\n')
-		if i < 0 {
-			break
+	rest := p
+	if d.end == endsInCR {
+		if p[0] != '\n' {
+			return false, d.refuse("a CR alone", -1)
 		}
-		pos += i
-		switch {
-		case pos > 0 && p[pos-1] == '\r':
-			crlf++
-		case pos > 0 || d.end != endsInCR:
-			return d.refuse("an LF alone", pos)
+		rest = p[1:]
+	}
+	lines := linesIn(rest)
+	if !lines.sound || lines.lf > 0 {
+		return false, d.fault(p, len(p)-len(rest))
+	}
+	return lines.dotted, nil
+}
+
+// fault names what check saw in p from octet i on: the first LF alone, else the first CR alone,
+// else the first NUL. It is slow and only for refusals.
+func (d *DotWriter) fault(p []byte, i int) error {
+	for ; i < len(p); i++ {
+		if p[i] == '\n' && (i == 0 || p[i-1] != '\r') {
+			return d.refuse("an LF alone", i)
 		}
-		pos++
 	}
-	if p[len(p)-1] == '\r' {
-		crlf++ // judged with the next Write
+	for i := range len(p) - 1 {
+		if p[i] == '\r' && p[i+1] != '\n' {
+			return d.refuse("a CR alone", i)
+		}
 	}
-	if bytes.Count(p, []byte{'\r'}) != crlf {
-		return d.refuse("a CR alone", loneCR(p))
-	}
-	if i := bytes.IndexByte(p, 0); i >= 0 {
-		return d.refuse("a NUL", i)
-	}
-	return nil
+	return d.refuse("a NUL", bytes.IndexByte(p, 0))
 }
 
 func (d *DotWriter) refuse(what string, at int) error {
@@ -122,18 +123,8 @@ func (d *DotWriter) refuse(what string, at int) error {
 	return fmt.Errorf("the content to be sent has %s at octet %d: it must be canonical", what, d.at+int64(at))
 }
 
-// loneCR finds the first CR in p without an LF behind it.
-func loneCR(p []byte) int {
-	for i := range len(p) - 1 {
-		if p[i] == '\r' && p[i+1] != '\n' {
-			return i
-		}
-	}
-	return len(p) - 1
-}
-
-// stuff writes p, which was checked and is not empty.
-func (d *DotWriter) stuff(p []byte) {
+// stuff writes p, which was checked and is not empty, in one piece unless it is dotted.
+func (d *DotWriter) stuff(p []byte, dotted bool) {
 	if d.end == endsInCR {
 		d.put("\r\n")
 		p, d.end = p[1:], endsInCRLF
@@ -152,16 +143,16 @@ func (d *DotWriter) stuff(p []byte) {
 	default:
 		d.end = endsInLine
 	}
-	for {
+	for dotted {
 		i := bytes.Index(p, []byte("\n."))
 		if i < 0 {
-			d.write(p)
-			return
+			break
 		}
 		d.write(p[:i+1])
 		d.put(".")
 		p = p[i+1:]
 	}
+	d.write(p)
 }
 
 func (d *DotWriter) put(s string) { d.write(d.tiny[:copy(d.tiny[:], s)]) }
