@@ -23,8 +23,9 @@
 // After a crash between Intend and Settle the recipient is in doubt: whether the server took the
 // message cannot be known. A dead owner's claims are free at once; see owner.go.
 //
-// When the last recipient of a message is settled its body is overwritten with zeros, then the
-// message's own row goes; the record stays. What a crash leaves undone the next Open finishes.
+// When the last recipient of a message is settled its body is overwritten with zeros, then what
+// else was kept of its header goes; the envelope stays, with the record. What a crash leaves
+// undone the next Open finishes.
 //
 // # Another store
 //

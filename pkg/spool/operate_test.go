@@ -293,6 +293,39 @@ func TestBouncesAreHandedOnOnce(t *testing.T) {
 	}
 }
 
+// What was kept of the header goes once all is settled and the sender was told, from the disk too.
+func TestHeaderIsForgotten(t *testing.T) {
+	t.Parallel()
+	dir := stateDir(t)
+	s := openTest(t, dir, Options{})
+	for n, o := range []delivery.Outcome{delivered(), failed(delivery.Bounced, policy.RecipientRejected)} {
+		in := incoming(n, "a@b.test")
+		in.Message.From, in.Message.Date, in.Claim = fmt.Sprintf("AUTHOR-%d", n), fmt.Sprintf("DATED-%d", n), true
+		mustSettle(t, s, o, time.Time{}, ids(mustAdd(t, s, in).Entry)...)
+	}
+	kept := func(want ...string) {
+		t.Helper()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, mark := range []string{"AUTHOR-0", "DATED-0", "AUTHOR-1", "DATED-1"} {
+			if got := len(grep(t, dir, mark)) > 0; got != slices.Contains(want, mark) {
+				t.Errorf("%s: kept %t", mark, got)
+			}
+		}
+		s = openTest(t, dir, Options{})
+	}
+	kept("AUTHOR-1", "DATED-1")
+	pending, err := s.PendingBounces(t.Context())
+	if err != nil || len(pending) != 1 || pending[0].Message.From != "AUTHOR-1" || pending[0].Message.Date != "DATED-1" {
+		t.Fatalf("%+v %v", pending, err)
+	}
+	if err := s.BounceDone(t.Context(), pending[0].Rows[0].Record); err != nil {
+		t.Fatal(err)
+	}
+	kept()
+}
+
 func TestNoticesOfDelay(t *testing.T) {
 	t.Parallel()
 	s, c := mixed(t)
