@@ -34,7 +34,7 @@ func (q *stream) flight(first *talk) {
 	switch {
 	case len(f.talks) == 0:
 		return
-	case pending(f.s.raw) && f.s.hasWords():
+	case f.s.peek.pending() && f.s.hasWords():
 		f.early()
 	default:
 		began := time.Now()
@@ -73,7 +73,7 @@ func (q *stream) gather(first *talk) []*talk {
 		if size += t.tx.Content.Size(); !t.chunked() || size > maxFlight {
 			break
 		}
-		talks, q.ahead = append(talks, t), q.ahead[1:]
+		talks = append(talks, q.shift())
 	}
 	return talks
 }

@@ -13,19 +13,19 @@ import (
 // and reads what became of the message.
 func (t *talk) content(follow *talk) {
 	s := t.s
-	if pending(s.raw) && s.hasWords() {
+	if s.peek.pending() && s.hasWords() {
 		// Said before any content was sent: out of step, unless it is the end of the connection.
 		t.lost(delivery.StageContent, s.unasked())
 		return
 	}
-	blocks := &blockWriter{s: s, from: s.begun}
-	dots := mail.NewDotWriter(blocks)
+	t.blocks = blockWriter{s: s, from: s.begun}
+	dots := mail.NewDotWriter(&t.blocks)
 	_, err := t.tx.Content.WriteTo(dots)
 	if err != nil {
-		t.abandoned(blocks, err)
+		t.abandoned(err)
 		return
 	}
-	if s.begun > blocks.from && pending(s.raw) && s.hasWords() {
+	if s.begun > t.blocks.from && s.peek.pending() && s.hasWords() {
 		t.early()
 		return
 	}
@@ -34,7 +34,7 @@ func (t *talk) content(follow *talk) {
 		return
 	}
 	if err := dots.Close(); err != nil {
-		t.abandoned(blocks, err)
+		t.abandoned(err)
 		return
 	}
 	if follow != nil {
@@ -128,9 +128,9 @@ func (t *talk) early() {
 
 // abandoned ends a transaction whose content stopped in the middle: the final dot was not
 // sent, so the server must not take what it got (RFC 5321 §4.1.1.4).
-func (t *talk) abandoned(blocks *blockWriter, err error) {
-	if blocks.err != nil {
-		t.lost(delivery.StageContent, t.s.lastWords(blocks.err))
+func (t *talk) abandoned(err error) {
+	if t.blocks.err != nil {
+		t.lost(delivery.StageContent, t.s.lastWords(t.blocks.err))
 		return
 	}
 	t.s.Close()

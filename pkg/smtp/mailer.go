@@ -144,35 +144,36 @@ func (s *Session) unable(reason policy.Reason, text string) *Failure {
 
 // recipientOf is what RCPT says of one recipient (RFC 5321 §4.1.1.3, RFC 3461 §4.1).
 func (m *Mailer) recipientOf(tx *Transaction, rcpt mail.Address) string {
-	cmd := "RCPT TO:<" + rcpt.String() + ">"
+	notify := ""
 	if m.s.Offers("DSN") {
+		notify = " NOTIFY=FAILURE"
 		if tx.From.IsNull() {
-			return cmd + " NOTIFY=NEVER" // nobody could be told
+			notify = " NOTIFY=NEVER" // nobody could be told
 		}
-		return cmd + " NOTIFY=FAILURE"
 	}
-	return cmd
+	return "RCPT TO:<" + rcpt.String() + ">" + notify
 }
 
 // sender is what MAIL says (RFC 5321 §4.1.1.2 and the extensions' own parameters).
 func (m *Mailer) sender(tx *Transaction, utf8 bool) string {
 	s := m.s
-	cmd := "MAIL FROM:<" + tx.From.String() + ">"
+	cmd := make([]byte, 0, 128) // which most fit into
+	cmd = append(append(append(cmd, "MAIL FROM:<"...), tx.From.String()...), '>')
 	if s.Offers("SIZE") {
-		cmd += " SIZE=" + decimal(tx.Content.Size())
+		cmd = strconv.AppendInt(append(cmd, " SIZE="...), tx.Content.Size(), 10)
 	}
 	if (tx.EightBit || utf8) && s.Offers("8BITMIME") {
-		cmd += " BODY=8BITMIME"
+		cmd = append(cmd, " BODY=8BITMIME"...)
 	}
 	if utf8 {
-		cmd += " SMTPUTF8"
+		cmd = append(cmd, " SMTPUTF8"...)
 	}
 	if s.Offers("DSN") {
 		// RFC 3461 §4.3: without RET a server may return the whole message, perhaps in clear.
-		cmd += " RET=HDRS"
+		cmd = append(cmd, " RET=HDRS"...)
 		if tx.EnvelopeID != "" {
-			cmd += " ENVID=" + xtext(tx.EnvelopeID)
+			cmd = append(append(cmd, " ENVID="...), xtext(tx.EnvelopeID)...)
 		}
 	}
-	return cmd
+	return string(cmd)
 }

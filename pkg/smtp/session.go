@@ -23,11 +23,13 @@ type Session struct {
 	stop  func() bool
 	raw   net.Conn // the connection as dialled
 	conn  net.Conn // raw, or TLS over it
+	peek  *peeker  // at raw
 	in    *bufio.Reader
 	out   *bufio.Writer // over a gate
 	peer  Peer
 	opts  Options
 	trace tracer
+	usual map[string]mail.Reply // replies of one line that came before
 
 	helloName  string
 	extensions map[string]string // upper-case keyword -> parameters, of the last EHLO only
@@ -49,7 +51,7 @@ type Session struct {
 // begun is finished first.
 func Open(ctx context.Context, conn net.Conn, peer Peer, opts Options) (*Session, *Failure) {
 	s := &Session{
-		ctx: ctx, raw: conn, conn: conn, peer: peer, opts: opts,
+		ctx: ctx, raw: conn, conn: conn, peek: newPeeker(conn), peer: peer, opts: opts, usual: map[string]mail.Reply{},
 		in:    bufio.NewReaderSize(conn, maxLine),
 		trace: tracer{opts.Trace, peer.String()}, writing: cmp.Or(opts.Timeouts.DataBlock, opts.Timeouts.Command),
 	}
@@ -138,7 +140,7 @@ func (s *Session) Ready() bool {
 	if s.dead {
 		return false
 	}
-	if s.in.Buffered() > 0 || pending(s.raw) {
+	if s.in.Buffered() > 0 || s.peek.pending() {
 		s.Quit()
 		return false
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"net"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -218,5 +219,41 @@ func TestXText(t *testing.T) {
 		if got := xtext(in); got != want {
 			t.Errorf("%q becomes %q, want %q", in, got, want)
 		}
+	}
+}
+
+// What a server says again and again is understood each time as it was the first time, traced each
+// time, and never taken for the end of a longer reply.
+func TestUsualReplies(t *testing.T) {
+	t.Parallel()
+	var says, trace strings.Builder
+	says.WriteString("220 hi\r\n")
+	var want []mail.Reply
+	for i := range 2 * maxUsual {
+		id := "queued as " + strings.Repeat("a", i)
+		says.WriteString("250 2.1.0 ok\r\n250-2.1.0 ok\r\n250 2.1.0 ok\r\n250 2.1.0 " + id + "\r\n451 4.3.0 later\r\n")
+		ok := mail.Status{Class: 2, Subject: 1}
+		want = append(want, mail.Reply{Code: 250, Status: ok, Lines: []string{"ok"}},
+			mail.Reply{Code: 250, Status: ok, Lines: []string{"ok", "ok"}},
+			mail.Reply{Code: 250, Status: ok, Lines: []string{id}},
+			mail.Reply{Code: 451, Status: mail.Status{Class: 4, Subject: 3}, Lines: []string{"later"}})
+	}
+	opts := options()
+	opts.Trace = &trace
+	s, f := Open(t.Context(), say(says.String()), Peer{Host: "mx.test", IP: "192.0.2.1"}, opts)
+	if f != nil {
+		t.Fatal(f)
+	}
+	for i, w := range want {
+		got, err := s.readReply(time.Second)
+		if err != nil || !reflect.DeepEqual(got, w) {
+			t.Fatalf("reply %d: %+v, want %+v, %v", i, got, w, err)
+		}
+	}
+	if len(s.usual) != maxUsual {
+		t.Errorf("%d replies are remembered", len(s.usual))
+	}
+	if got, lines := strings.Count(trace.String(), "S: "), strings.Count(says.String(), "\n"); got != lines {
+		t.Errorf("%d lines were traced, want %d", got, lines)
 	}
 }

@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"io"
+	"slices"
 	"time"
 
 	"github.com/sendctl/sendctl/pkg/delivery"
@@ -38,8 +39,13 @@ func (q *stream) take() *talk {
 	if !q.m.Usable() || len(q.ahead) == 0 && !q.pull() {
 		return nil
 	}
+	return q.shift()
+}
+
+// shift takes the first of those that were asked for.
+func (q *stream) shift() *talk {
 	t := q.ahead[0]
-	q.ahead = q.ahead[1:]
+	q.ahead = slices.Delete(q.ahead, 0, 1)
 	return t
 }
 
@@ -118,6 +124,9 @@ func (m *Mailer) begin(tx *Transaction) *talk {
 	t := &talk{m: m, s: m.s, tx: tx}
 	var utf8 bool
 	t.answers, utf8 = m.limits(tx)
+	n := len(t.answers)
+	numbers := make([]int, 2*n)
+	t.asked, t.accepted = numbers[:0:n], numbers[n:n]
 	for i := range t.answers {
 		if t.answers[i].Failure == nil {
 			t.asked = append(t.asked, i)

@@ -23,7 +23,8 @@ type talk struct {
 	behind bool  // they left with the final dot of another one
 	follow *talk // whose commands left with the final dot of this one
 
-	from, to int // where its content lies in the mailer's buffer, if it travels by BDAT
+	blocks   blockWriter // of its content, if it travels by DATA
+	from, to int         // where its content lies in the mailer's buffer, if it travels by BDAT
 	// ends is the position of the last octet of its content (see Session.position).
 	ends int64
 }

@@ -13,6 +13,13 @@ type tracer struct {
 	peer string
 }
 
+// heard writes a line that the server said.
+func (t tracer) heard(raw []byte) {
+	if t.w != nil {
+		t.line("S", string(raw))
+	}
+}
+
 // line writes one line of the dialogue: who is C, S or * (a remark of ours).
 func (t tracer) line(who, text string) {
 	if t.w == nil {

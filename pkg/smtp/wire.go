@@ -19,6 +19,10 @@ const (
 	maxReplyLines = 128
 )
 
+// maxUsual is how many replies of one line a session remembers: most servers say the same words
+// to every MAIL, RCPT and DATA.
+const maxUsual = 16
+
 // protocolError means that what came is no SMTP reply, or none that may come here.
 type protocolError struct {
 	what  string
@@ -45,12 +49,17 @@ func (s *Session) readReply(timeout time.Duration) (mail.Reply, error) {
 		if err != nil {
 			return mail.Reply{}, err
 		}
-		total += len(raw)
+		if known, ok := s.usual[string(raw)]; ok && n == 1 {
+			s.trace.heard(raw)
+			return known, nil
+		}
+		text := string(raw)
+		total += len(text)
 		if n > maxReplyLines || total > maxReply {
 			return mail.Reply{}, malformed("a reply of more than %d lines or %d octets", maxReplyLines, maxReply)
 		}
-		s.trace.line("S", raw)
-		line, err := mail.ParseReplyLine(raw)
+		s.trace.heard(raw)
+		line, err := mail.ParseReplyLine(text)
 		if err != nil {
 			return mail.Reply{}, malformed("%s", mail.Clean(err.Error()))
 		}
@@ -64,6 +73,9 @@ func (s *Session) readReply(timeout time.Duration) (mail.Reply, error) {
 		}
 		reply.Lines = append(reply.Lines, line.Text)
 		if !line.More {
+			if n == 1 && len(s.usual) < maxUsual {
+				s.usual[text] = reply
+			}
 			return reply, nil
 		}
 	}
@@ -71,35 +83,35 @@ func (s *Session) readReply(timeout time.Duration) (mail.Reply, error) {
 
 // awaitLine reads a line of a reply. The deadline begins when the reply is first waited for: what
 // came with another one needs none.
-func (s *Session) awaitLine(timeout time.Duration, awaited *bool) (string, error) {
+func (s *Session) awaitLine(timeout time.Duration, awaited *bool) ([]byte, error) {
 	here, err := s.in.Peek(s.in.Buffered())
 	if err == nil && !*awaited && bytes.IndexByte(here, '\n') < 0 {
 		*awaited = true
 		err = s.conn.SetReadDeadline(s.deadline(timeout))
 	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	return s.readLine()
 }
 
-// readLine reads up to CRLF and returns the line without it.
-func (s *Session) readLine() (string, error) {
+// readLine reads up to CRLF and returns the line without it, which is good until the next one.
+func (s *Session) readLine() ([]byte, error) {
 	raw, err := s.in.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
-		return "", malformed("a line of more than %d octets", maxLine)
+		return nil, malformed("a line of more than %d octets", maxLine)
 	}
 	if err == io.EOF && len(raw) > 0 {
 		// What breaks off is no reply, and often no SMTP at all: a TLS alert, another protocol.
-		return "", malformed("a line that breaks off: %s", excerpt(raw))
+		return nil, malformed("a line that breaks off: %s", excerpt(raw))
 	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if len(raw) < 2 || raw[len(raw)-2] != '\r' {
-		return "", malformed("a line that does not end in CRLF: %s", excerpt(raw[:len(raw)-1]))
+		return nil, malformed("a line that does not end in CRLF: %s", excerpt(raw[:len(raw)-1]))
 	}
-	return string(raw[:len(raw)-2]), nil
+	return raw[:len(raw)-2], nil
 }
 
 // excerpt quotes the beginning of what a stranger sent.
