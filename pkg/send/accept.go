@@ -43,9 +43,7 @@ func (b *batch) accept(s *slot, in Input) {
 	case d.loops():
 		b.looped(fresh, d.loopText())
 	default:
-		for _, p := range b.engine.parcels(&got.Entry.Message, tasks(fresh)) {
-			b.engine.submit(p)
-		}
+		b.engine.submitAll(&got.Entry.Message, tasks(fresh))
 	}
 }
 
@@ -74,7 +72,7 @@ func (b *batch) add(d *draft) (spool.Accepted, error) {
 	in := spool.Incoming{
 		Message: spool.Message{
 			QueueID: d.id, Batch: b.report.Batch, File: d.input.Name, Source: d.parsed.SHA256(),
-			ReversePath: d.reverse, MessageID: d.messageID(), From: d.parsed.FromField(), Date: d.parsed.DateField(),
+			ReversePath: d.reverse, MessageID: d.messageID, From: d.parsed.FromField(), Date: d.parsed.DateField(),
 			EightBit: d.parsed.EightBit(), UTF8: d.parsed.NeedsSMTPUTF8(), EnvelopeID: d.id, Queued: d.queued,
 			// A report is never answered by another one (RFC 3464 §2).
 			Notification: d.parsed.IsReport(),

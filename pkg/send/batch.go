@@ -242,7 +242,7 @@ func (b *batch) plan(m *draft) []*Row {
 	rows := make([]*Row, len(m.recipients))
 	for i, rcpt := range m.recipients {
 		rows[i] = &Row{
-			File: m.input.Name, QueueID: m.id, MessageID: m.messageID(), Sender: m.reverse, Recipient: rcpt,
+			File: m.input.Name, QueueID: m.id, MessageID: m.messageID, Sender: m.reverse, Recipient: rcpt,
 			Decision: b.decider.For(m.facts, rcpt), Queued: m.queued,
 		}
 	}

@@ -172,9 +172,7 @@ func (r *round) issue(ctx context.Context, n dsn.Notification, in spool.Incoming
 	}
 	notice.row = rowOf(&got.Entry.Message, &got.Entry.Recipients[0])
 	r.track([]*Row{notice.row})
-	for _, p := range r.engine.parcels(&got.Entry.Message, tasks([]*Row{notice.row})) {
-		r.engine.submit(p)
-	}
+	r.engine.submitAll(&got.Entry.Message, tasks([]*Row{notice.row}))
 	return notice, nil
 }
 

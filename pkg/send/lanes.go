@@ -22,7 +22,7 @@ type lanes struct {
 	most    int         // sessions overall
 
 	mu      sync.Mutex
-	byKey   map[string]*lane
+	byKey   map[laneKey]*lane
 	routes  map[string]*routing // by domain
 	duties  map[*policy.Decision]string
 	active  int     // workers that run
@@ -33,9 +33,15 @@ type lanes struct {
 	stir    chan struct{}
 }
 
+// laneKey is what parcels have in common that share a lane.
+type laneKey struct {
+	hosts, duties string
+	again         courier.Again
+}
+
 // lane is the queue of one destination.
 type lane struct {
-	key     string
+	key     laneKey
 	dest    courier.Destination
 	domains map[string]bool // whose mail came by here
 	queue   []*parcel
@@ -56,7 +62,7 @@ func newLanes(ctx context.Context, cfg *Config, start func(*lane)) *lanes {
 	return &lanes{
 		ctx: ctx, courier: cfg.Courier, clock: cfg.Clock, start: start,
 		ceiling: cfg.ConnectionsPerDestination, most: cfg.Connections,
-		byKey: map[string]*lane{}, routes: map[string]*routing{}, duties: map[*policy.Decision]string{},
+		byKey: map[laneKey]*lane{}, routes: map[string]*routing{}, duties: map[*policy.Decision]string{},
 		stir: make(chan struct{}),
 	}
 }
@@ -84,7 +90,7 @@ func (x *lanes) dutiesOf(d *policy.Decision) string {
 // queue puts a parcel on the lane of a destination and sees to it that somebody works there.
 // Called with the lock held.
 func (x *lanes) queue(p *parcel, hosts string, dest courier.Destination) {
-	key := hosts + "|" + p.dest.duties + "|" + p.dest.again.String()
+	key := laneKey{hosts, p.dest.duties, p.dest.again}
 	l := x.byKey[key]
 	if l == nil {
 		l = &lane{

@@ -32,6 +32,7 @@ type draft struct {
 	recipients []mail.Address
 	facts      policy.Facts
 	id         string // queue id, and ENVID
+	messageID  string // that the message has or gets
 	queued     time.Time
 	rows       []*Row
 	wanted     []*Row // those that are not left out
@@ -112,16 +113,12 @@ func (b *batch) read(in Input) (*draft, error) {
 	}
 	m.recipients = parsed.Recipients()
 	m.facts = policy.Facts{ReversePath: m.reverse, Authors: parsed.Authors(), Subjects: parsed.Subjects()}
-	m.stamp = mail.Stamp{Date: m.queued, MessageID: "<" + m.id + "@" + b.cfg.Hostname + ">"}
-	return m, nil
-}
-
-// messageID is the Message-ID that the message has or gets.
-func (m *draft) messageID() string {
-	if id := m.parsed.MessageID(); id != "" {
-		return id
+	m.stamp.Date = m.queued
+	if m.messageID = parsed.MessageID(); m.messageID == "" {
+		m.messageID = "<" + m.id + "@" + b.cfg.Hostname + ">"
+		m.stamp.MessageID = m.messageID
 	}
-	return m.stamp.MessageID
+	return m, nil
 }
 
 // newID makes an identifier that is unique without coordination. It begins with the time, so

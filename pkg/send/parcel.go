@@ -39,13 +39,15 @@ type destination struct {
 // maxRecipients is how many recipients one transaction carries (RFC 5321 §4.5.3.1.8).
 const maxRecipients = 100
 
-// parcels groups a message's recipients by destination, in the order of the recipients.
-func (e *engine) parcels(m *spool.Message, all []task) []*parcel {
+// submitAll puts a message's recipients on their lanes: those that share a destination as one
+// parcel, in the order of the recipients.
+func (e *engine) submitAll(m *spool.Message, all []task) {
 	destOf := func(t *task) destination {
 		return destination{t.Recipient.Domain, e.lanes.dutiesOf(t.Decision), t.again}
 	}
 	if len(all) == 1 {
-		return []*parcel{{m, destOf(&all[0]), all}}
+		e.submit(&parcel{m, destOf(&all[0]), all})
+		return
 	}
 	var out []*parcel
 	open := map[destination]*parcel{}
@@ -59,7 +61,9 @@ func (e *engine) parcels(m *spool.Message, all []task) []*parcel {
 		}
 		p.tasks = append(p.tasks, all[i])
 	}
-	return out
+	for _, p := range out {
+		e.submit(p)
+	}
 }
 
 // split divides a parcel so that no part has more than most recipients.

@@ -38,11 +38,7 @@ func TestOpenFile(t *testing.T) {
 
 func TestOpenFileThatIsNone(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp("", "s") // a socket's path has to be short
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	l, err := net.Listen("unix", at("socket"))
 	if err == nil {

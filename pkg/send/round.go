@@ -81,9 +81,7 @@ func (r *round) take(ctx context.Context, req spool.ClaimRequest) (int, error) {
 			return n, err
 		}
 		n += len(claimed)
-		for _, p := range r.engine.parcels(&e.Message, claimed) {
-			r.engine.submit(p)
-		}
+		r.engine.submitAll(&e.Message, claimed)
 	}
 	return n, nil
 }

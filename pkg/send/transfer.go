@@ -286,7 +286,10 @@ func damaged(a smtp.Answer) bool {
 // unread reports a message that could not be read to its end, which is no fault of the host.
 func unread(answers []smtp.Answer) bool {
 	return slices.ContainsFunc(answers, func(a smtp.Answer) bool {
-		var ce *smtp.ContentError
-		return a.Failure != nil && errors.As(a.Failure.Err, &ce)
+		if a.Failure == nil {
+			return false
+		}
+		_, is := errors.AsType[*smtp.ContentError](a.Failure.Err)
+		return is
 	})
 }

@@ -125,13 +125,14 @@ func (w *worker) begin(p *parcel) *smtp.Transaction {
 	tx.Done = func(answers []smtp.Answer) {
 		w.begun--
 		t.committed(tx)
+		left := rcpts
 		// What the session took no notice of goes over another one without costing an attempt,
 		// unless it was the first one that a new session was asked to take.
 		if again := unsent(rcpts, answers); len(again) > 0 && (!first || w.link.Pace() < pace) {
 			w.hand = append(w.hand, &parcel{p.msg, p.dest, again})
-			rcpts, answers = others(rcpts, answers)
+			left, answers = others(rcpts, answers)
 		}
-		w.answered(t, rcpts, answers)
+		w.answered(t, left, answers)
 	}
 	return tx
 }
