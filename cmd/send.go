@@ -205,14 +205,16 @@ func (w *watcher) Planned(n int) {
 	w.progress.Total(w.planned)
 }
 
-// Settled shows a recipient.
-func (w *watcher) Settled(r *send.Row) {
-	w.progress.Add(r)
-	if r.Unlisted {
-		w.disabled.add(r.Decision)
+// Settled shows recipients.
+func (w *watcher) Settled(rows ...*send.Row) {
+	for _, r := range rows {
+		w.progress.Add(r)
+		if r.Unlisted {
+			w.disabled.add(r.Decision)
+		}
 	}
 	// A stream that cannot be written is told of by the report's own error.
-	_ = w.out.Recipient(r)
+	_ = w.out.Recipients(rows...)
 }
 
 // Refused shows nothing: the report does.

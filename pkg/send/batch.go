@@ -26,8 +26,9 @@ import (
 type Observer interface {
 	// Planned tells that so many more recipients are to be dealt with.
 	Planned(recipients int)
-	// Settled tells that a recipient's delivery ended, or its attempt did, and that this is durable.
-	Settled(r *Row)
+	// Settled tells that recipients' deliveries ended, or their attempts did, and that this is
+	// durable. The rows are good after it returns, the slice is not.
+	Settled(rows ...*Row)
 	// Refused tells of a file of which nothing is sent.
 	Refused(r Refusal)
 }

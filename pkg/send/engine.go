@@ -157,16 +157,16 @@ func (e *engine) recorded(rows ...*Row) {
 
 // tell tells the observer of rows that come to their end for now.
 func (e *engine) tell(rows ...*Row) {
+	shown := make([]*Row, 0, len(rows))
 	for _, r := range rows {
-		r.Unlisted = !r.internal && e.roll.lets(r)
-	}
-	e.observe(func(ob Observer) {
-		for _, r := range rows {
-			if !r.internal {
-				ob.Settled(r)
-			}
+		if !r.internal {
+			r.Unlisted = e.roll.lets(r)
+			shown = append(shown, r)
 		}
-	})
+	}
+	if len(shown) > 0 {
+		e.observe(func(ob Observer) { ob.Settled(shown...) })
+	}
 }
 
 // putBack gives parcels' recipients back to the queue untried: the run was interrupted.

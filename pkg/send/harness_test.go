@@ -372,7 +372,11 @@ type watcher struct {
 }
 
 func (w *watcher) Planned(n int)        { w.planned += n }
-func (w *watcher) Settled(r *send.Row)  { w.settled[rowKey(r.File, r.Recipient)]++ }
 func (w *watcher) Refused(send.Refusal) { w.refused++ }
+func (w *watcher) Settled(rows ...*send.Row) {
+	for _, r := range rows {
+		w.settled[rowKey(r.File, r.Recipient)]++
+	}
+}
 
 func rowKey(file string, rcpt mail.Address) string { return file + " " + rcpt.String() }

@@ -16,12 +16,14 @@ type told struct{ settled, unlisted, wrong int }
 
 func (o *told) Planned(int) {}
 
-func (o *told) Settled(r *send.Row) {
-	o.settled++
-	if r.Unlisted {
-		o.unlisted++
-		if s := r.Outcome.Status; s != delivery.Delivered && s != delivery.Queued {
-			o.wrong++
+func (o *told) Settled(rows ...*send.Row) {
+	for _, r := range rows {
+		o.settled++
+		if r.Unlisted {
+			o.unlisted++
+			if s := r.Outcome.Status; s != delivery.Delivered && s != delivery.Queued {
+				o.wrong++
+			}
 		}
 	}
 }

@@ -14,7 +14,7 @@ func BenchmarkReport100000(b *testing.B) {
 				o := New(Options{Stdout: Stream{W: io.Discard}, Stderr: Stream{W: io.Discard}, Format: f})
 				if f == FormatJSONL {
 					for i := range r.Rows {
-						if err := o.Recipient(r.Rows[i]); err != nil {
+						if err := o.Recipients(r.Rows[i]); err != nil {
 							b.Fatal(err)
 						}
 					}

@@ -76,7 +76,7 @@ func TestReportPiped(t *testing.T) {
 			t.Parallel()
 			s, r := piped(c.options), report()
 			for i := range r.Rows {
-				if err := s.Recipient(r.Rows[i]); err != nil {
+				if err := s.Recipients(r.Rows[i]); err != nil {
 					t.Fatal(err)
 				}
 			}

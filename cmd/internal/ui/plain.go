@@ -34,6 +34,11 @@ func (a *aligned) table(w page, t *Table) {
 		titles[i] = strings.ToUpper(c.Title)
 	}
 	a.row(w, t, titles)
+	a.rows(w, t)
+}
+
+// rows writes rows without a header.
+func (a *aligned) rows(w page, t *Table) {
 	for _, row := range t.rows {
 		a.row(w, t, row)
 	}

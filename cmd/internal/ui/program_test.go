@@ -110,7 +110,7 @@ func TestRecipientConcurrently(t *testing.T) {
 	var lanes sync.WaitGroup
 	for i := range rows {
 		lanes.Go(func() {
-			if err := s.Recipient(rows[i]); err != nil {
+			if err := s.Recipients(rows[i]); err != nil {
 				t.Error(err)
 			}
 		})
@@ -164,7 +164,7 @@ func TestHostileText(t *testing.T) {
 		} {
 			r := hostile()
 			for i := range r.Rows {
-				if err := s.Recipient(r.Rows[i]); err != nil {
+				if err := s.Recipients(r.Rows[i]); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -180,7 +180,7 @@ func TestProgressConcurrently(t *testing.T) {
 	for i := range rows {
 		lanes.Go(func() {
 			p.Add(rows[i])
-			if err := s.Recipient(rows[i]); err != nil {
+			if err := s.Recipients(rows[i]); err != nil {
 				t.Error(err)
 			}
 			s.Warn("slow", "")

@@ -13,7 +13,7 @@ import (
 // Report writes what a run of send or queue did (SPEC §3, Output of send) and ends the
 // progress bar. On a terminal the delivered ones are folded to a line per domain where they
 // are more than 50, unless All was said. In jsonl all recipients are taken to be told of already,
-// in the other formats those that the report does not list: by Recipient. In CSV, which has room for recipients
+// in the other formats those that the report does not list: by Recipients. In CSV, which has room for recipients
 // only, refused files and summary go to stderr. The report's notes go to stderr as warnings.
 func (o *Output) Report(r *send.Report) error {
 	o.endProgress()

@@ -20,88 +20,107 @@ type stream struct {
 	csv       *recipientsCSV
 }
 
-// All has Recipient and Report show a row for every recipient on a terminal too. It has to be
-// said before the first Recipient.
+// All has Recipients and Report show a row for every recipient on a terminal too. It has to be
+// said before the first Recipients.
 func (o *Output) All(all bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.stream.all = all
 }
 
-// Recipient takes one recipient the moment that it settles or its attempt ends: a line in
-// jsonl. In the other formats Report writes it, unless the report does not list it.
-func (o *Output) Recipient(r *send.Row) error {
+// Recipients takes recipients the moment that they settle or their attempts end: a line each in
+// jsonl. In the other formats Report writes them, unless the report does not list them.
+func (o *Output) Recipients(rows ...*send.Row) error {
+	s := &o.stream
+	if o.format == FormatJSONL {
+		return o.write(func(w page) error { return jsonLines(w, rows) })
+	}
+	rows = unlisted(rows)
 	switch {
-	case o.format == FormatJSONL:
-		line, err := encode(recipientOf(r))
+	case len(rows) == 0, o.format == FormatTable && o.quiet:
+		return nil
+	case o.format == FormatCSV:
+		return o.write(func(w page) error { return s.addCSV(w, rows) })
+	case o.format == FormatTable && o.out.Terminal && !s.all:
+		o.fold(rows)
+		return nil
+	case o.out.Terminal:
+		o.hold(rows)
+		return nil
+	case o.format == FormatJSON:
+		return o.write(func(w page) error { return s.json(w, rows) })
+	}
+	return o.write(func(w page) error {
+		o.pipe(w, rows)
+		return nil
+	})
+}
+
+// unlisted are those rows that the report does not list.
+func unlisted(rows []*send.Row) []*send.Row {
+	var these []*send.Row
+	for _, r := range rows {
+		if r.Unlisted {
+			these = append(these, r)
+		}
+	}
+	return these
+}
+
+func jsonLines(w page, rows []*send.Row) error {
+	e := newEncoder()
+	for _, r := range rows {
+		line, err := e.line(recipientOf(r))
 		if err != nil {
 			return err
 		}
-		return o.write(func(w page) error {
-			w.raw(line)
-			w.end()
-			return nil
-		})
-	case !r.Unlisted:
-		return nil
+		w.raw(line)
+		w.end()
 	}
-	s := &o.stream
-	switch o.format {
-	case FormatJSON:
-		if o.out.Terminal {
-			return o.hold(r)
-		}
-		return o.write(func(w page) error { return s.json(w, r) })
-	case FormatCSV:
-		return o.write(func(w page) error { return s.addCSV(w, r) })
-	}
-	switch {
-	case o.quiet:
-		return nil
-	case o.out.Terminal && !s.all:
-		o.fold(r)
-		return nil
-	case o.out.Terminal:
-		return o.hold(r)
-	}
-	return o.write(func(w page) error { return o.pipe(w, r) })
-}
-
-// hold keeps a row for the report: whoever wants thousands of them on a terminal has them in memory.
-func (o *Output) hold(r *send.Row) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.stream.gathered = append(o.stream.gathered, r)
 	return nil
 }
 
-// fold counts a row for the table by domain.
-func (o *Output) fold(r *send.Row) {
+// hold keeps rows for the report: whoever wants thousands of them on a terminal has them in memory.
+func (o *Output) hold(rows []*send.Row) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.stream.gathered = append(o.stream.gathered, rows...)
+}
+
+// fold counts rows for the table by domain.
+func (o *Output) fold(rows []*send.Row) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s := &o.stream
-	if kindOf(r) == kindDelivered {
-		if s.delivered == nil {
-			s.delivered = newFold()
+	for _, r := range rows {
+		if kindOf(r) == kindDelivered {
+			if s.delivered == nil {
+				s.delivered = newFold()
+			}
+			s.delivered.add(r)
+			continue
 		}
-		s.delivered.add(r)
-		return
+		if s.waiting == nil {
+			s.waiting = newWaitingFold()
+		}
+		s.waiting.add(r)
 	}
-	if s.waiting == nil {
-		s.waiting = newWaitingFold()
-	}
-	s.waiting.add(r)
 }
 
-func (s *stream) json(w page, r *send.Row) error {
+func (s *stream) json(w page, rows []*send.Row) error {
 	if s.array == nil {
 		w.text("{")
 		s.array = beginArray(w, "recipients")
 	}
-	return s.array.add(recipientOf(r))
+	for _, r := range rows {
+		if err := s.array.add(recipientOf(r)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (s *stream) addCSV(w page, r *send.Row) error {
+func (s *stream) addCSV(w page, rows []*send.Row) error {
 	if s.csv == nil {
 		c, err := newRecipientsCSV(w)
 		if err != nil {
@@ -109,32 +128,38 @@ func (s *stream) addCSV(w page, r *send.Row) error {
 		}
 		s.csv = &c
 	}
-	if err := s.csv.add(r); err != nil {
-		return err
+	for _, r := range rows {
+		if err := s.csv.add(r); err != nil {
+			return err
+		}
 	}
 	return s.csv.flush()
 }
 
-// pipe writes a row of a table to a pipe, once there was a sample of them. Of the two kinds of
+// pipe writes rows of a table to a pipe, once there was a sample of them. Of the two kinds of
 // rows that there can be the first to be so many is written; the others wait for the report.
-func (o *Output) pipe(w page, r *send.Row) error {
+func (o *Output) pipe(w page, rows []*send.Row) {
 	s := &o.stream
-	if s.columns != nil && kindOf(r) == s.kind {
-		t := o.rowTable(s.kind, []*send.Row{r})
-		s.columns.row(w, &t, t.rows[0])
-		return nil
+	if s.columns == nil {
+		n := min(len(rows), sample-len(s.gathered))
+		s.gathered = append(s.gathered, rows[:n]...)
+		if len(s.gathered) < sample {
+			return
+		}
+		rows = rows[n:]
+		s.kind = kindOf(s.gathered[sample-1])
+		t := o.rowTable(s.kind, s.take(s.kind))
+		w.line(t.Title)
+		s.columns = newAligned(&t)
+		s.columns.table(w, &t)
 	}
-	s.gathered = append(s.gathered, r)
-	if s.columns != nil || len(s.gathered) < sample {
-		return nil
+	t := o.rowTable(s.kind, rowsOf(rows, s.kind))
+	s.columns.rows(w, &t)
+	for _, r := range rows {
+		if kindOf(r) != s.kind {
+			s.gathered = append(s.gathered, r)
+		}
 	}
-	s.kind = kindOf(r)
-	first := s.take(s.kind)
-	t := o.rowTable(s.kind, first)
-	w.line(t.Title)
-	s.columns = newAligned(&t)
-	s.columns.table(w, &t)
-	return nil
 }
 
 // take gives the gathered rows of a kind.

@@ -91,7 +91,7 @@ func TestLargeRun(t *testing.T) {
 			rows, end := large(n)
 			c.s.All(c.all)
 			for _, r := range rows {
-				if err := c.s.Recipient(r); err != nil {
+				if err := c.s.Recipients(r); err != nil {
 					t.Fatal(err)
 				}
 			}
