@@ -73,11 +73,16 @@ func (s *Session) readReply(timeout time.Duration) (mail.Reply, error) {
 		}
 		reply.Lines = append(reply.Lines, line.Text)
 		if !line.More {
-			if n == 1 && len(s.usual) < maxUsual {
-				s.usual[text] = reply
-			}
+			s.remember(text, n, reply)
 			return reply, nil
 		}
+	}
+}
+
+// remember keeps a reply that is one line, while there are few.
+func (s *Session) remember(text string, lines int, reply mail.Reply) {
+	if lines == 1 && len(s.usual) < maxUsual {
+		s.usual[text] = reply
 	}
 }
 
