@@ -66,7 +66,7 @@ func (a *app) expand(path string) ([]send.Input, error) {
 	if err != nil {
 		return nil, fail(exitNoInput, noInput(path, err), "")
 	}
-	var out []send.Input
+	out := make([]send.Input, 0, len(entries))
 	for _, e := range entries {
 		if !e.IsDir() && strings.EqualFold(filepath.Ext(e.Name()), ".eml") {
 			out = append(out, send.Input{Name: filepath.Join(path, e.Name())})

@@ -44,37 +44,30 @@ func (k *keeper) close() {
 func (k *keeper) run() {
 	const most = 512
 	for s := range k.in {
-		batch := []settlement{s}
-		for more := true; more && len(batch) < most; {
+		room := min(1+len(k.in), most)
+		rows, items := append(make([]*Row, 0, room), s.row), append(make([]spool.Settlement, 0, room), s.item)
+		for more := true; more && len(rows) < most; {
 			select {
 			case s, ok := <-k.in:
 				if more = ok; ok {
-					batch = append(batch, s)
+					rows, items = append(rows, s.row), append(items, s.item)
 				}
 			default:
 				more = false
 			}
 		}
-		k.write(batch)
+		k.write(rows, items)
 	}
 }
 
-func (k *keeper) write(batch []settlement) {
-	items := make([]spool.Settlement, len(batch))
-	for i, s := range batch {
-		items[i] = s.item
-	}
+func (k *keeper) write(rows []*Row, items []spool.Settlement) {
 	err := k.spool.Settle(context.Background(), items...)
 	var lost *spool.ClaimLostError
 	if err != nil && !errors.As(err, &lost) {
 		k.fail(err)
-		for _, s := range batch {
-			s.row.unrecorded()
+		for _, r := range rows {
+			r.unrecorded()
 		}
-	}
-	rows := make([]*Row, len(batch))
-	for i, s := range batch {
-		rows[i] = s.row
 	}
 	k.tell(rows...)
 }
