@@ -10,7 +10,7 @@ import (
 // writer is the one goroutine of a process that writes to the database. It takes whatever
 // waits, up to a limit, as one transaction: one fsync for all of it, and no timer, so that a
 // lone caller waits for nobody. Bodies that the next transaction is to name are synced while
-// one is under way.
+// one is under way, and few jobs wait for them.
 type writer struct {
 	conn   *conn
 	most   int
@@ -23,6 +23,7 @@ type writer struct {
 	waiting  []*job
 	unsynced []*job // whose bodies have to be synced first
 	syncing  bool   // and those of some are being synced
+	synced   int    // how often that was done
 	closed   bool
 	wake     chan struct{}
 	ended    chan struct{}
@@ -132,9 +133,20 @@ func (w *writer) fewer(n int) bool {
 	return len(w.waiting) < n
 }
 
+const (
+	// worthwhile is how many jobs are a transaction that need not wait for more: the larger they
+	// are, the fewer there have to be.
+	worthwhile = 32
+	// patience is for how many syncs of bodies a smaller one waits, that what they bring may join it.
+	patience = 2
+)
+
 // take waits for work; nothing means that there is none and never will be. With it the bodies
 // of what came meanwhile begin to be synced, in time for the next transaction.
 func (w *writer) take() []*job {
+	w.mu.Lock()
+	until := w.synced + patience
+	w.mu.Unlock()
 	for {
 		w.mu.Lock()
 		if len(w.unsynced) > 0 && !w.syncing {
@@ -143,6 +155,9 @@ func (w *writer) take() []*job {
 			w.unsynced = nil
 		}
 		n := min(len(w.waiting), w.most)
+		if n < min(worthwhile, w.most) && w.syncing && w.synced < until {
+			n = 0
+		}
 		group := slices.Clone(w.waiting[:n])
 		w.waiting = slices.Delete(w.waiting, 0, n)
 		ended := w.closed && !w.syncing
@@ -173,6 +188,7 @@ func (w *writer) sync(jobs []*job) {
 	w.mu.Lock()
 	w.waiting = append(w.waiting, jobs...)
 	w.syncing = false
+	w.synced++
 	w.mu.Unlock()
 	w.nudge()
 }
