@@ -238,7 +238,7 @@ const (
 	AND EXISTS (SELECT 1 FROM record c WHERE c.message = b.message AND c.bounce = 1)`
 	sqlForgetBodies = `DELETE FROM body WHERE message BETWEEN $1 AND $2`
 	sqlEmptySegment = `SELECT g.id FROM segment g WHERE g.id = $1 AND g.owner = 0 AND g.clean
-	AND NOT EXISTS (SELECT 1 FROM body b JOIN message m ON m.id = b.message WHERE ` + inSegment + `)`
+	AND NOT EXISTS (SELECT 1 FROM ` + bodies + ` WHERE ` + inSegment + `)`
 	sqlDropSegment = `DELETE FROM segment WHERE id = $1`
 )
 

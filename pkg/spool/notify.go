@@ -31,7 +31,7 @@ const (
 	sqlReported = `UPDATE record SET bounce = 2 WHERE id = $1 AND bounce = 1 RETURNING message`
 	sqlTold     = `DELETE FROM author WHERE message = $1
 	AND NOT EXISTS (SELECT 1 FROM record WHERE message = $1 AND bounce = 1)`
-	sqlDelayed = `SELECT ` + messageColumns + ` FROM body b JOIN message m ON m.id = b.message WHERE m.queued_at < $1 AND NOT m.noticed AND NOT m.notification
+	sqlDelayed = `SELECT ` + messageColumns + ` FROM ` + bodies + ` WHERE ` + ofBody + ` AND m.queued_at < $1 AND NOT m.noticed AND NOT m.notification
 	AND m.sender_domain <> '' AND EXISTS (SELECT 1 FROM recipient r WHERE ` + ofMessage + ` AND r.status = 'deferred') ORDER BY m.id LIMIT $2`
 	sqlDeferredOf = `SELECT ` + queueColumns + ` FROM message m JOIN recipient r ON ` + ofMessage + `
 	WHERE m.id = $1 AND r.status = 'deferred' ORDER BY r.id`

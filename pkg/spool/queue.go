@@ -83,7 +83,7 @@ type Counts struct {
 const (
 	sqlCountRecipients = `SELECT status, count(*), sum(CASE WHEN owner = 0 AND next_at <= $1 THEN 1 ELSE 0 END),
 	sum(CASE WHEN owner <> 0 THEN 1 ELSE 0 END) FROM recipient GROUP BY status`
-	sqlCountMessages = `SELECT count(*), coalesce(sum(m.length), 0) FROM body b JOIN message m ON m.id = b.message`
+	sqlCountMessages = `SELECT count(*), coalesce(sum(m.length), 0) FROM ` + bodies + ` WHERE ` + ofBody
 	sqlProfiles      = `SELECT DISTINCT profile FROM recipient ORDER BY profile`
 	sqlPostpone      = `UPDATE recipient SET next_at = $2 WHERE owner = 0 AND next_at < $2
 	AND domain IN (SELECT value FROM json_each($1))`

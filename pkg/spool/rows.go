@@ -28,8 +28,15 @@ const (
 // ofMessage is the condition that a recipient r is one of message m's, which are numbered one after another.
 const ofMessage = `r.id BETWEEN m.first_recipient AND m.last_recipient`
 
-// inSegment is the condition that the body b of message m is in segment g.
-const inSegment = `b.message BETWEEN g.first_message AND g.last_message AND m.segment = g.id`
+// bodies is the bodies b with their messages m. Bodies are looked at first, for they are few
+// beside the messages of the past; SQLite would not know.
+const bodies = `body b CROSS JOIN message m`
+
+// ofBody is the condition that the body b is message m's, inSegment that it is in segment g.
+const (
+	ofBody    = `m.id = b.message`
+	inSegment = ofBody + ` AND b.message BETWEEN g.first_message AND g.last_message AND m.segment = g.id`
+)
 
 // rawRow is a row whose documents are not decoded yet.
 type rawRow struct {

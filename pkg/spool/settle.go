@@ -40,7 +40,7 @@ const (
 	outcome = $8, session = $9,
 	attempts = CASE WHEN $11 <> '' AND length(attempts) < $10 THEN attempts || latest ELSE attempts END,
 	latest = CASE WHEN $11 <> '' THEN $11 ELSE latest END, owner = 0 WHERE id = $1 AND +owner = $2`
-	sqlComplete = `SELECT m.segment, m.start, m.length FROM body b JOIN message m ON m.id = b.message WHERE b.message = $1
+	sqlComplete = `SELECT m.segment, m.start, m.length FROM ` + bodies + ` WHERE ` + ofBody + ` AND b.message = $1
 	AND NOT EXISTS (SELECT 1 FROM recipient r WHERE ` + ofMessage + `)`
 )
 

@@ -24,10 +24,10 @@ type Recovery struct {
 
 const (
 	sqlBuried = `SELECT id FROM owner WHERE buried`
-	sqlToWipe = `SELECT b.message, m.segment, m.start, m.length FROM body b JOIN message m ON m.id = b.message
-	WHERE NOT EXISTS (SELECT 1 FROM recipient r WHERE ` + ofMessage + `)`
+	sqlToWipe = `SELECT b.message, m.segment, m.start, m.length FROM ` + bodies + ` WHERE ` + ofBody + `
+	AND NOT EXISTS (SELECT 1 FROM recipient r WHERE ` + ofMessage + `)`
 	sqlUnclean = `SELECT id FROM segment WHERE owner = 0 AND NOT clean ORDER BY id`
-	sqlLiveIn  = `SELECT m.start, m.length FROM segment g JOIN body b JOIN message m ON m.id = b.message
+	sqlLiveIn  = `SELECT m.start, m.length FROM segment g CROSS JOIN ` + bodies + `
 	WHERE g.id = $1 AND ` + inSegment + ` ORDER BY m.start`
 	sqlCleaned   = `UPDATE segment SET clean = TRUE WHERE id = $1 AND owner = 0`
 	sqlAbandoned = `SELECT id FROM segment WHERE owner = 0 AND clean`
