@@ -16,6 +16,9 @@ func (b *batch) accept(s *slot, in Input) {
 		b.refuse(s, interrupted(in))
 		return
 	}
+	if !b.opts.QueueOnly {
+		b.cfg.Spool.Ease(ease)
+	}
 	d := b.draft(s, in)
 	if d == nil {
 		return

@@ -94,7 +94,9 @@ const (
 	readers = 96
 	// accepting is how many octets of them there are at once: large ones gain nothing by it, and
 	// what is accepted long before it is sent has to be read again.
-	accepting = 2 << 20
+	accepting = 4 << 20
+	// ease is how long accepting one waits for those before it to be sent, at most.
+	ease = 20 * time.Millisecond
 )
 
 func newBatch(cfg Config, opts Options, inputs []Input) *batch {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 )
 
 // inMemory is up to which length a body is read at once and kept while it is sent.
@@ -40,6 +41,24 @@ func (s *Spool) Body(ctx context.Context, m *Message) (Content, error) {
 		return nil, errors.Join(corrupt, err)
 	}
 	return nil, corrupt
+}
+
+// Ease waits while so many bodies that this process accepted are in memory, for whoever sends them,
+// that others would not be kept and had to be read again; but no longer than most, for they may be
+// for a host that does not answer.
+func (s *Spool) Ease(most time.Duration) {
+	few := s.recent.few()
+	select {
+	case <-few:
+		return
+	default:
+	}
+	enough := time.NewTimer(most)
+	defer enough.Stop()
+	select {
+	case <-few:
+	case <-enough.C:
+	}
 }
 
 // content is a body at rest.

@@ -168,7 +168,12 @@ func (s *Spool) intend(t *tx, me int64, recipients []int64) (lost []int64, err e
 }
 
 // unsent takes back that a recipient may have been sent to: it is settled, put off, or given back.
-func (s *Spool) unsent(me, recipient int64) { s.me.sending.of(me).set(recipient, false) }
+// What was begun under a number that this process had before changes nothing under its new one.
+func (s *Spool) unsent(me, recipient int64) {
+	if x := &s.me.sending; x.owner == me {
+		x.set(recipient, false)
+	}
+}
 
 // noteIntents writes the intents down, where the transaction changed them.
 func (s *Spool) noteIntents(t *tx) error {

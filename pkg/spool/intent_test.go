@@ -141,3 +141,23 @@ func TestClaimsEndWithTheirOwner(t *testing.T) {
 		t.Errorf("the new owner: %v", err)
 	}
 }
+
+// What was begun under a number that was lost does not touch the intents under the next one.
+func TestIntentsOfAnotherOwner(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, stateDir(t), Options{})
+	mustAdd(t, s, incoming(1, "a@b.test"))
+	mine := ids(mustClaim(t, s, ClaimRequest{})...)
+	if err := s.Intend(t.Context(), mine...); err != nil {
+		t.Fatal(err)
+	}
+	me := s.me.id.Load()
+	if err := s.writer.do(nil, func(*tx) error { s.unsent(me+1, mine[0]); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	var got []int64
+	err := s.writer.do(nil, func(t *tx) (err error) { got, err = s.beingSent(t, me); return err })
+	if err != nil || !slices.Equal(got, mine) {
+		t.Errorf("being sent: %v (%v), want %v", got, err, mine)
+	}
+}

@@ -9,6 +9,8 @@ import (
 const (
 	// maxRecent is how many octets of bodies are kept in memory for whoever is about to send them.
 	maxRecent = 16 << 20
+	// muchRecent is from how many on those who accept more had better wait a moment.
+	muchRecent = maxRecent / 2
 	// stale is after how many later ones a body is taken for one that nobody is about to send.
 	stale = 20_000
 )
@@ -22,6 +24,7 @@ type recentBodies struct {
 	order  []recentBody // oldest first; some may be gone
 	octets int
 	puts   int
+	less   chan struct{} // closed when there are fewer than muchRecent; nil: nobody waits for that
 }
 
 // recentBody is where a body lies, and how many were put before it.
@@ -67,7 +70,27 @@ func (r *recentBodies) drop(p place) []byte {
 		delete(r.bodies, p)
 		r.octets -= len(body)
 	}
+	if r.less != nil && r.octets < muchRecent {
+		close(r.less)
+		r.less = nil
+	}
 	return body
+}
+
+// few is closed when few are kept.
+func (r *recentBodies) few() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.less != nil {
+		return r.less
+	}
+	less := make(chan struct{})
+	if r.octets < muchRecent {
+		close(less)
+	} else {
+		r.less = less
+	}
+	return less
 }
 
 // sessionFacts keeps what facts of sessions look like at rest. Many messages share a session.

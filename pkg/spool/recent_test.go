@@ -3,6 +3,7 @@ package spool
 import (
 	"bytes"
 	"testing"
+	"time"
 )
 
 // What came first is kept, for it is sent first; what nobody takes gives way in the end.
@@ -52,4 +53,27 @@ func TestRecentEmptyBody(t *testing.T) {
 	if got := r.take(place{segment: 1}); got == nil || len(got) != 0 {
 		t.Errorf("got %v", got)
 	}
+}
+
+// Who accepts waits while much is kept, until some of it is sent, or for as long as he said.
+func TestEase(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, stateDir(t), Options{})
+	s.Ease(time.Hour) // nothing is kept
+	at := func(i int) place { return place{segment: 1, start: int64(i), length: inMemory} }
+	n := muchRecent / inMemory
+	for i := range n {
+		s.recent.put(at(i), make([]byte, inMemory))
+	}
+	s.Ease(time.Nanosecond) // nobody sends any of it
+	first, second := s.recent.few(), s.recent.few()
+	select {
+	case <-first:
+		t.Fatal("it is said to be little")
+	default:
+	}
+	s.recent.take(at(0))
+	<-first
+	<-second
+	s.Ease(time.Hour)
 }

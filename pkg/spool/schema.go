@@ -206,8 +206,9 @@ INSERT INTO body SELECT id, header_from, header_date FROM message_3 WHERE segmen
 INSERT INTO author SELECT id, header_from, header_date FROM message_3 WHERE segment IS NULL;
 INSERT INTO message SELECT id, queue_id, batch, file, source, sender_local, sender_domain, message_id, eight_bit, utf8, envelope_id,
 	queued_at, notification, noticed, coalesce(segment, 0), start, length, sum, first_recipient, last_recipient FROM message_3;
-INSERT INTO message SELECT DISTINCT message, queue_id, batch, file, source, sender_local, sender_domain, message_id, FALSE, FALSE, '',
-	queued_at, notification, FALSE, 0, 0, length, sum, 0, 0 FROM record WHERE message NOT IN (SELECT id FROM message_3);
+INSERT INTO message SELECT message, min(queue_id), min(batch), min(file), min(source), min(sender_local), min(sender_domain),
+	min(message_id), FALSE, FALSE, '', min(queued_at), min(notification), FALSE, 0, 0, min(length), min(sum), 0, 0
+	FROM record WHERE message NOT IN (SELECT id FROM message_3) GROUP BY message;
 DROP TABLE message_3;
 ALTER TABLE record RENAME TO record_3;
 DROP INDEX record_settled;
