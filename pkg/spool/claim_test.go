@@ -214,6 +214,19 @@ func TestPutOffByAWrongClock(t *testing.T) {
 	}
 }
 
+// undertaker is a spool that takes the only owner there is for dead.
+func undertaker(t *testing.T, dir string) *Spool {
+	t.Helper()
+	locks, err := filepath.Glob(filepath.Join(dir, ownersName, "*"))
+	if err != nil || len(locks) != 1 {
+		t.Fatal(locks, err)
+	}
+	if err := os.Remove(locks[0]); err != nil {
+		t.Fatal(err)
+	}
+	return openTest(t, dir, Options{})
+}
+
 // An owner that was taken for dead while it lives cannot send what others took over, and can
 // go on afterwards.
 func TestTakenForDead(t *testing.T) {
@@ -222,14 +235,7 @@ func TestTakenForDead(t *testing.T) {
 	a := openTest(t, dir, Options{})
 	mustAdd(t, a, incoming(1, "a@b.test"))
 	mine := ids(mustClaim(t, a, ClaimRequest{})...)
-	locks, err := filepath.Glob(filepath.Join(dir, ownersName, "*"))
-	if err != nil || len(locks) != 1 {
-		t.Fatal(locks, err)
-	}
-	if err := os.Remove(locks[0]); err != nil {
-		t.Fatal(err)
-	}
-	b := openTest(t, dir, Options{})
+	b := undertaker(t, dir)
 	if b.Recovered().DeadOwners != 1 {
 		t.Fatalf("recovered %+v", b.Recovered())
 	}
