@@ -92,8 +92,7 @@ const (
 	// readers is how many inputs are read and accepted at once: the more wait for one commit, the
 	// fewer commits are needed.
 	readers = 96
-	// accepting is how many octets of them there are at once: large ones gain nothing by it, and
-	// what is accepted long before it is sent has to be read again.
+	// accepting is how many octets of them there are at once: large ones gain nothing by it.
 	accepting = 4 << 20
 	// ease is how long accepting one waits for those before it to be sent, at most.
 	ease = 20 * time.Millisecond

@@ -47,16 +47,14 @@ func (s *Spool) Body(ctx context.Context, m *Message) (Content, error) {
 // that others would not be kept and had to be read again; but no longer than most, for they may be
 // for a host that does not answer.
 func (s *Spool) Ease(most time.Duration) {
-	few := s.recent.few()
-	select {
-	case <-few:
+	crowded := s.recent.crowded()
+	if crowded == nil {
 		return
-	default:
 	}
 	enough := time.NewTimer(most)
 	defer enough.Stop()
 	select {
-	case <-few:
+	case <-crowded:
 	case <-enough.C:
 	}
 }

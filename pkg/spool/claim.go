@@ -37,7 +37,7 @@ type ClaimRequest struct {
 const (
 	sqlNotSoLate = `UPDATE recipient SET next_at = $1 WHERE next_at > $2 AND owner = 0`
 	sqlClaimable = `SELECT ` + messageColumns + `, ` + queueColumns + ` FROM recipient r JOIN message m ON m.id = r.message
-	LEFT JOIN body b ON b.message = m.id WHERE r.owner = 0 AND r.next_at IS NOT NULL`
+	LEFT JOIN body b ON ` + ofBody + ` WHERE r.owner = 0 AND r.next_at IS NOT NULL`
 	sqlClaim   = `UPDATE recipient SET owner = $2 WHERE id = $1 AND owner = 0`
 	sqlRelease = `UPDATE recipient SET owner = 0 WHERE id = $1 AND +owner = $2`
 	sqlHoldBad = `UPDATE recipient SET status = $3, next_at = NULL, owner = 0, outcome = $4

@@ -35,16 +35,18 @@ const (
 
 // set adds a recipient, or takes it out.
 func (x *intents) set(id int64, sending bool) {
-	was := x.ids[id]
-	if was == sending {
-		return
+	if was := x.ids[id]; was != sending {
+		x.put(id, sending)
+		x.undo = append(x.undo, intentChange{id, was})
 	}
+}
+
+func (x *intents) put(id int64, sending bool) {
 	if sending {
 		x.ids[id] = true
 	} else {
 		delete(x.ids, id)
 	}
-	x.undo = append(x.undo, intentChange{id, was})
 }
 
 // clear takes out all.
@@ -62,11 +64,7 @@ func (x *intents) ended(committed bool) {
 		return
 	}
 	for _, c := range slices.Backward(changes) {
-		if c.was {
-			x.ids[c.id] = true
-		} else {
-			delete(x.ids, c.id)
-		}
+		x.put(c.id, c.was)
 	}
 }
 

@@ -25,7 +25,7 @@ const pendingPage = 500
 
 const (
 	sqlBouncing = `SELECT ` + messageColumns + `, NOT EXISTS (SELECT 1 FROM recipient r WHERE ` + ofMessage + `) FROM message m
-	LEFT JOIN body b ON b.message = m.id WHERE m.id IN (SELECT message FROM record WHERE bounce = 1 ORDER BY message LIMIT $1) ORDER BY m.id`
+	LEFT JOIN body b ON ` + ofBody + ` WHERE m.id IN (SELECT message FROM record WHERE bounce = 1 ORDER BY message LIMIT $1) ORDER BY m.id`
 	sqlBounced = `SELECT ` + recordColumns + ` FROM record c JOIN message m ON m.id = c.message
 	WHERE c.message = $1 AND c.bounce = 1 ORDER BY c.id`
 	sqlReported = `UPDATE record SET bounce = 2 WHERE id = $1 AND bounce = 1 RETURNING message`

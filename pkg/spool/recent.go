@@ -77,20 +77,17 @@ func (r *recentBodies) drop(p place) []byte {
 	return body
 }
 
-// few is closed when few are kept.
-func (r *recentBodies) few() <-chan struct{} {
+// crowded is closed once few are kept; nil where that is so already.
+func (r *recentBodies) crowded() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.less != nil {
-		return r.less
-	}
-	less := make(chan struct{})
 	if r.octets < muchRecent {
-		close(less)
-	} else {
-		r.less = less
+		return nil
 	}
-	return less
+	if r.less == nil {
+		r.less = make(chan struct{})
+	}
+	return r.less
 }
 
 // sessionFacts keeps what facts of sessions look like at rest. Many messages share a session.

@@ -66,7 +66,7 @@ func TestEase(t *testing.T) {
 		s.recent.put(at(i), make([]byte, inMemory))
 	}
 	s.Ease(time.Nanosecond) // nobody sends any of it
-	first, second := s.recent.few(), s.recent.few()
+	first, second := s.recent.crowded(), s.recent.crowded()
 	select {
 	case <-first:
 		t.Fatal("it is said to be little")
@@ -75,5 +75,8 @@ func TestEase(t *testing.T) {
 	s.recent.take(at(0))
 	<-first
 	<-second
+	if s.recent.crowded() != nil {
+		t.Error("it is said to be much")
+	}
 	s.Ease(time.Hour)
 }
