@@ -149,9 +149,8 @@ func (s *Spool) intend(t *tx, me int64, recipients []int64) (lost []int64, err e
 		return nil, err
 	}
 	for _, id := range recipients {
-		ours := taken >= 0 && s.claimOf(id).owner == me
-		if ours && taken > 0 {
-			ours = false
+		ours := taken == 0 && s.claimOf(id).owner == me
+		if !ours && taken >= 0 { // what is not remembered may be ours all the same: it was claimed while it was settled
 			if err := t.query(sqlIsClaim, []any{id, me}, func(*scan) error { ours = true; return nil }); err != nil {
 				return nil, err
 			}
